@@ -1,0 +1,390 @@
+"""One URL's life: a Reply or a Failure in, the next Request or the Verdict out.
+
+Contract: the only place that decides on retry, fallback and redirect. Pure: the caller gives the time of day and the
+random, and does the waiting. Every check ends: each try sends at most two chains (HEAD, then GET) of at most
+`max_redirects` + 1 requests, and there are `tries` tries.
+Not in here: who may be asked when (see `pacer`), how a request travels (see `transport`).
+
+The rules, in the order in which they apply to an answer:
+1. a bot wall's answer tells nothing: `unverified` (after GET has met the wall too);
+2. 429, and 503 with Retry-After, are waits: asked again later, as a try;
+3. a redirect is followed;
+4. an accepted code is `ok`, by HEAD or by GET;
+5. anything else that HEAD got is confirmed by GET, from the chain's start: servers treat HEAD carelessly;
+6. what may pass (5xx, time-out, reset, refused, resolver trouble, 408, 425) is tried again later;
+7. what remains is the verdict.
+"""
+
+from __future__ import annotations
+
+import random as random_module
+from collections import OrderedDict
+from http import HTTPStatus
+from typing import Final
+
+import msgspec
+
+from urlsweep.core.cookies import CookieJar
+from urlsweep.core.model import (
+    Category,
+    Failure,
+    Fault,
+    Hop,
+    Outcome,
+    Reason,
+    Reply,
+    Request,
+    Result,
+    Target,
+    http_reason,
+)
+from urlsweep.core.policy import Method, Policy, basic_authorization
+from urlsweep.core.retry_after import retry_after
+from urlsweep.core.urls import Url, clip, is_public, names_private_host, resolve
+from urlsweep.core.walls import WALL_FIELDS, wall_of
+
+REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+"""The codes whose Location is followed (RFC 9110 section 15.4); 300 and 304 are answers of their own."""
+
+NEEDED_FIELDS: Final = WALL_FIELDS | {"location", "retry-after", "date", "set-cookie"}
+"""The response fields, in lower case, that a transport must keep for a Check."""
+
+_PASSING_CODES: Final = frozenset({408, 425})
+"""4xx codes that invite the same request again (RFC 9110 section 15.5.9, RFC 8470 section 5.2)."""
+
+_PROOFS: Final = frozenset(
+    {
+        Reason.DNS_NOT_FOUND,
+        Reason.TLS_EXPIRED,
+        Reason.TLS_NOT_YET_VALID,
+        Reason.TLS_NAME_MISMATCH,
+        Reason.TLS_SELF_SIGNED,
+        Reason.TLS_UNTRUSTED,
+        Reason.REDIRECT_FORBIDDEN,
+        Reason.SKIP_PRIVATE_ADDRESS,
+    }
+)
+"""Failures that another try would only repeat."""
+
+ECHOES: Final = 20
+"""Push-backs of storms already heeded that a URL lives through for free: a bound, so that every check ends."""
+
+_BEFORE_HTTP: Final = ("dns.", "connect.", "tls.", "skip.", "redirect.")
+"""Families of failures that happen before the method is sent: GET would meet them too."""
+
+
+class Ask(msgspec.Struct, frozen=True):
+    """The next request, to be sent after `delay` seconds at the earliest."""
+
+    request: Request
+    delay: float = 0.0
+    is_continuation: bool = False  # a redirect's next hop or the GET after HEAD: goes before URLs not yet begun
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What became of a URL, whoever asked for it."""
+
+    outcome: Outcome
+    reason: str | None
+    status: int | None
+    detail: str | None
+    method: str | None
+    final_url: str
+    hops: tuple[Hop, ...]
+    attempts: int
+    elapsed: float | None  # seconds of the deciding request
+
+    def row(self, target: Target, url: Url, checked_at: str) -> Result:
+        """The row of `target`, whose URL is `url`. A fragment that came from the URL asked gives way to its own."""
+        final_url = self.final_url
+        if url.fragment and final_url == url.href:
+            final_url += url.fragment
+        return Result(
+            url=target.url,
+            outcome=self.outcome,
+            reason=self.reason,
+            status=self.status,
+            category=Category.of(self.status),
+            detail=self.detail,
+            method=self.method,
+            final_url=final_url,
+            hops=self.hops,
+            attempts=self.attempts,
+            elapsed_ms=None if self.elapsed is None else round(self.elapsed * 1000, 1),
+            found_in=target.found_in,
+            checked_at=checked_at,
+            input=target.input,
+        )
+
+
+class HeadTrust:
+    """Which hosts' HEAD answers were contradicted by GET: after two, such a host is asked by GET alone."""
+
+    LIMIT: Final = 2
+    HOSTS_KEPT: Final = 65_536  # the ones met longest ago are forgotten first; forgetting costs one HEAD
+
+    __slots__ = ("_contradicted",)
+
+    def __init__(self) -> None:
+        self._contradicted: OrderedDict[str, int] = OrderedDict()
+
+    def is_trusted(self, host_key: str) -> bool:
+        """Whether HEAD is worth sending to this host."""
+        return self._contradicted.get(host_key, 0) < self.LIMIT
+
+    def contradicted(self, host_key: str) -> None:
+        """GET succeeded where HEAD had not."""
+        self._contradicted[host_key] = self._contradicted.pop(host_key, 0) + 1
+        if len(self._contradicted) > self.HOSTS_KEPT:
+            self._contradicted.popitem(last=False)
+
+
+def _said(status: int) -> str:
+    try:
+        return f"answered {status} {HTTPStatus(status).phrase}"
+    except ValueError:
+        return f"answered {status}"
+
+
+class Check:
+    """One URL being checked. `first` gives the first request; `next` takes each answer and gives what follows."""
+
+    __slots__ = (
+        "_attempts",
+        "_came_from_public",
+        "_current",
+        "_echoes",
+        "_head_said_no",
+        "_hops",
+        "_jar",
+        "_last_reply",
+        "_left_https",
+        "_method",
+        "_policy",
+        "_tries_used",
+        "_trust",
+        "_visited",
+        "url",
+    )
+
+    def __init__(self, url: Url, policy: Policy, trust: HeadTrust) -> None:
+        """Check `url` under `policy`, which must be `Policy.for_url(url)`'s."""
+        self.url = url
+        self._policy = policy
+        self._trust = trust
+        self._attempts = 0
+        self._tries_used = 0
+        self._echoes = 0
+        self._head_said_no = False
+        self._last_reply: Reply | None = None
+        use_head = policy.method is Method.AUTO and trust.is_trusted(url.host_key)
+        self._start_chain("HEAD" if use_head else "GET")
+
+    def first(self) -> Ask:
+        """The first request."""
+        return Ask(self._request())
+
+    def next(
+        self, event: Reply | Failure, wall: float, random: random_module.Random, *, is_echo: bool = False
+    ) -> Ask | Verdict:
+        """What follows from `event`, the answer to the request given last.
+
+        `wall` is the time of day in seconds since the epoch (for Retry-After dates); `random` spreads the retries.
+        `is_echo` says that a push-back is one more of a storm that was already being heeded when it came (see
+        `Pacer.release`): it says nothing about this URL, and costs it no try, up to `ECHOES` times.
+        """
+        self._attempts += 1
+        if isinstance(event, Failure):
+            return self._after_failure(event, random)
+        self._last_reply = event
+        wall_evidence = wall_of(event)
+        if wall_evidence is not None:
+            return self._confirm() or self._verdict(Outcome.UNVERIFIED, Reason.BOT_WALL, event, wall_evidence)
+        wait = retry_after(event, wall) if event.status in (429, 503) else None
+        if event.status == 429 or wait is not None:
+            return self._after_push_back(event, wait, random, is_echo)
+        if self._policy.follow and event.status in REDIRECTS:
+            location = event.get("location")
+            if location is not None and location.strip():
+                return self._follow(event, location)
+        if self._policy.accepts(event.status):
+            return self._accept(event)
+        return self._confirm() or self._after_refusal(event, random)
+
+    def give_up(self, outcome: Outcome, reason: Reason, detail: str) -> Verdict:
+        """The verdict on a URL that is not asked again, or was not asked at all, because of `reason`."""
+        return self._verdict(outcome, reason, self._last_reply, detail)
+
+    def _start_chain(self, method: str) -> None:
+        self._method = method
+        self._current = self.url
+        self._hops: list[Hop] = []
+        self._jar: CookieJar | None = None
+        self._visited: set[tuple[str, str]] | None = None
+        self._came_from_public = False
+        self._left_https = False
+
+    def _request(self) -> Request:
+        url, policy = self._current, self._policy
+        headers = policy.fields_for(url.origin)
+        if url.has_credentials and self._hops:  # the server that redirected chose these, for that one request
+            headers = (*(pair for pair in headers if pair[0].lower() != "authorization"), self._own_authorization())
+        cookies = self._jar.header(url) if self._jar is not None else ""
+        if cookies:
+            given = [value for name, value in headers if name.lower() == "cookie"]
+            headers = (
+                *(pair for pair in headers if pair[0].lower() != "cookie"),
+                ("Cookie", "; ".join([*given, cookies])),
+            )
+        public_only: Reason | None = None
+        if self._came_from_public and not policy.allow_private_redirects:
+            public_only = Reason.REDIRECT_FORBIDDEN
+        elif not policy.allow_private:
+            public_only = Reason.REDIRECT_FORBIDDEN if self._hops else Reason.SKIP_PRIVATE_ADDRESS
+        return Request(
+            url=url.href,
+            method=self._method,
+            host_key=url.host_key,
+            headers=headers,
+            timeout=policy.timeout,
+            connect_timeout=policy.connect_timeout,
+            public_only=public_only,
+        )
+
+    def _own_authorization(self) -> tuple[str, str]:
+        return basic_authorization(self._current.username, self._current.password)
+
+    def _accept(self, reply: Reply) -> Verdict:
+        if self._method == "GET" and self._head_said_no:
+            self._trust.contradicted(self.url.host_key)
+        reason = None if 200 <= reply.status <= 299 else http_reason(reply.status)
+        detail = None if reason is None else _said(reply.status)
+        if self._left_https:
+            detail = "a redirect leads from https to http"
+        return self._verdict(Outcome.OK, reason, reply, detail)
+
+    def _confirm(self) -> Ask | None:
+        """The GET that has to confirm what HEAD was told; None where GET itself has spoken."""
+        if self._method != "HEAD":
+            return None
+        self._head_said_no = True
+        self._start_chain("GET")
+        return Ask(self._request(), is_continuation=True)
+
+    def _follow(self, reply: Reply, location: str) -> Ask | Verdict:
+        if len(self._hops) >= self._policy.max_redirects:
+            return self._bad_redirect(
+                Reason.REDIRECT_TOO_MANY, reply, f"more than {self._policy.max_redirects} redirects"
+            )
+        base = self._current
+        target = resolve(base, location)
+        if isinstance(target, Fault):
+            detail = f"redirected to {clip(location)!r}: {target.detail}"
+            return self._bad_redirect(Reason.REDIRECT_INVALID, reply, detail)
+        set_cookies = reply.get_all("set-cookie")
+        if set_cookies:
+            self._jar = self._jar or CookieJar()
+            for set_cookie in set_cookies:
+                self._jar.store(base, set_cookie)
+        if self._visited is None:
+            self._visited = {(base.href, "")}
+        seen = (target.href, self._jar.header(target) if self._jar is not None else "")
+        if seen in self._visited:
+            return self._bad_redirect(Reason.REDIRECT_LOOP, reply, f"redirected back to {target.shown}")
+        self._visited.add(seen)
+        from_public = is_public(reply.address) if reply.address is not None else not names_private_host(base.host)
+        self._came_from_public = self._came_from_public or from_public
+        forbidden = self._came_from_public and not self._policy.allow_private_redirects
+        if (forbidden or not self._policy.allow_private) and names_private_host(target.host):
+            detail = f"redirected to the private host {target.host}: see --allow-private-redirects"
+            return self._bad_redirect(Reason.REDIRECT_FORBIDDEN, reply, detail)
+        self._left_https = self._left_https or (base.scheme == "https" and target.scheme == "http")
+        self._hops.append(Hop(base.shown, reply.status))
+        self._current = target
+        return Ask(self._request(), is_continuation=True)
+
+    def _bad_redirect(self, reason: Reason, reply: Reply, detail: str) -> Ask | Verdict:
+        return self._confirm() or self._verdict(Outcome.BROKEN, reason, reply, detail)
+
+    def _after_push_back(
+        self, reply: Reply, wait: float | None, random: random_module.Random, is_echo: bool
+    ) -> Ask | Verdict:
+        capped = None if wait is None else min(wait, self._policy.retry_after_cap)
+        if is_echo and self._echoes < ECHOES:
+            self._echoes += 1
+            self._tries_used -= 1
+        again = self._try_again(random, at_least=capped)
+        if again is not None:
+            return again
+        asked_for = "" if wait is None else f", the last answer asking to wait {wait:.0f} s"
+        if reply.status == 429:
+            detail = f"rate limited on each of {self._tries_used} tries{asked_for}"
+            return self._verdict(Outcome.UNVERIFIED, Reason.RATE_LIMITED, reply, detail)
+        detail = f"answered 503 on the last of {self._tries_used} tries{asked_for}"
+        return self._verdict(Outcome.DOWN, http_reason(reply.status), reply, detail)
+
+    def _after_refusal(self, reply: Reply, random: random_module.Random) -> Ask | Verdict:
+        status = reply.status
+        # RFC 9110 section 15: a code outside 100-599 is to be taken for a 5xx.
+        is_server_error = status >= 500
+        if is_server_error or status in _PASSING_CODES:
+            again = self._try_again(random)
+            if again is not None:
+                return again
+        outcome = Outcome.DOWN if is_server_error else Outcome.BROKEN
+        return self._verdict(outcome, http_reason(status), reply, self._why_refused(status))
+
+    def _why_refused(self, status: int) -> str:
+        said = _said(status)
+        if status in REDIRECTS and self._policy.follow:
+            return f"{said} without a Location to go to"
+        if status < 400 or status > 599:
+            return f"{said}, which is not an accepted code"
+        if self._tries_used > 1:
+            return f"{said} on the last of {self._tries_used} tries"
+        return said
+
+    def _after_failure(self, failure: Failure, random: random_module.Random) -> Ask | Verdict:
+        reason = failure.reason
+        if self._hops or not reason.startswith(_BEFORE_HTTP):
+            confirmation = self._confirm()
+            if confirmation is not None:
+                return confirmation
+        if reason not in _PROOFS:
+            again = self._try_again(random)
+            if again is not None:
+                return again
+        if reason is Reason.SKIP_PRIVATE_ADDRESS:
+            outcome = Outcome.SKIPPED
+        else:
+            outcome = Outcome.BROKEN if reason in _PROOFS else Outcome.DOWN
+        detail = failure.detail
+        if self._tries_used > 1:
+            detail = f"{detail} (on the last of {self._tries_used} tries)"
+        return self._verdict(outcome, reason, failure, detail)
+
+    def _try_again(self, random: random_module.Random, at_least: float | None = None) -> Ask | None:
+        """A later try, by GET since only GET can end it; None when all are used."""
+        self._tries_used += 1
+        if self._tries_used >= self._policy.tries:
+            return None
+        delay = self._policy.retry_delay(max(1, self._tries_used)) * (1 + self._policy.jitter * random.random())
+        if at_least is not None:
+            delay = max(delay, at_least)
+        self._start_chain("GET")
+        return Ask(self._request(), delay=delay)
+
+    def _verdict(
+        self, outcome: Outcome, reason: str | None, event: Reply | Failure | None, detail: str | None
+    ) -> Verdict:
+        return Verdict(
+            outcome=outcome,
+            reason=reason if reason is None else str(reason),
+            status=event.status if isinstance(event, Reply) else None,
+            detail=detail,
+            method=self._method if event is not None else None,
+            final_url=self._current.shown,
+            hops=tuple(self._hops),
+            attempts=self._attempts,
+            elapsed=event.elapsed if event is not None else None,
+        )

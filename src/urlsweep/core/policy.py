@@ -1,0 +1,253 @@
+"""What one URL's check may do: frozen data, every default with its reason beside it.
+
+Contract: a Policy decides nothing over time (that is `check`); it answers "is this code accepted", "does this URL get
+asked", "which fields go to this origin".
+"""
+
+from __future__ import annotations
+
+import base64
+import fnmatch
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final, Self
+
+from urlsweep.core.model import Fault, Outcome, Reason
+from urlsweep.core.urls import Url, names_private_host
+
+Fields = tuple[tuple[str, str], ...]
+"""HTTP field lines as (name, value) pairs."""
+
+
+class PolicyError(ValueError):
+    """A value that no Policy can hold; the message names the value and what is allowed."""
+
+
+class Method(StrEnum):
+    """How a URL is asked."""
+
+    AUTO = "auto"  # HEAD first, anything but a success confirmed by GET
+    GET = "get"  # GET only
+
+
+@dataclass(frozen=True, slots=True)
+class StatusSet:
+    """Status codes, written ``200..299,401``."""
+
+    ranges: tuple[tuple[int, int], ...]  # inclusive
+
+    def __contains__(self, status: int) -> bool:
+        return any(low <= status <= high for low, high in self.ranges)
+
+    def __str__(self) -> str:
+        return ",".join(str(low) if low == high else f"{low}..{high}" for low, high in self.ranges)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read ``200..299,401``, ``2xx`` or ``404``. Raises PolicyError naming the part that is wrong."""
+        ranges = []
+        for part in filter(None, (piece.strip() for piece in text.split(","))):
+            if match := re.fullmatch(r"([1-9])xx", part, re.IGNORECASE):
+                low, high = int(match[1]) * 100, int(match[1]) * 100 + 99
+            elif match := re.fullmatch(r"(\d{3})(?:(?:\.\.=?|-)(\d{3}))?", part):
+                low, high = int(match[1]), int(match[2] or match[1])
+            else:
+                raise PolicyError(f"{part!r} is not a status code or range: write 200, 200..299 or 2xx")
+            if not 100 <= low <= high:
+                raise PolicyError(f"{part!r} is not a range of status codes: they go from 100 to 999, low to high")
+            ranges.append((low, high))
+        if not ranges:
+            raise PolicyError("no status code given: write for example 200..299,401")
+        return cls(tuple(ranges))
+
+
+_SECRET_NAMES: Final = re.compile(
+    r"authorization|cookie|api[-_]?key|token|secret|password|credential|session|signature|[-_]auth\b|^auth[-_]|^x-auth",
+    re.IGNORECASE,
+)
+
+
+def is_secret_field(name: str) -> bool:
+    """Whether a request field of this name carries a credential: it must be bound to one origin."""
+    return _SECRET_NAMES.search(name) is not None
+
+
+def basic_authorization(username: str, password: str) -> tuple[str, str]:
+    """The Authorization field of the Basic scheme (RFC 7617, UTF-8)."""
+    token = base64.b64encode(f"{username}:{password}".encode()).decode("ascii")
+    return ("Authorization", f"Basic {token}")
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One entry of ``[[rules]]``: what differs for the URLs that match. None leaves a value as it is."""
+
+    pattern: re.Pattern[str]
+    accept: StatusSet | None = None
+    method: Method | None = None
+    headers: Fields = field(default=(), repr=False)  # bound to the origin of the URL that matched
+    timeout: float | None = None
+    skip: bool | None = None
+
+    def matches(self, url: Url) -> bool:
+        """Whether this rule is for `url` (fragment apart)."""
+        return self.pattern.search(url.href) is not None
+
+
+def glob_pattern(glob: str) -> re.Pattern[str]:
+    """A shell glob over the whole URL (``https://example.com/*``) as a pattern."""
+    return re.compile(fnmatch.translate(glob))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """One URL's check: bounds, accepted codes, fields, filters."""
+
+    method: Method = Method.AUTO
+    """HEAD spares servers the body; GET decides whatever HEAD does not prove."""
+
+    accept: StatusSet | None = None
+    """Codes that are ok. None: 200..299, and 3xx where redirects are not followed (they are then the answer)."""
+
+    timeout: float = 20.0
+    """Seconds for a whole request. A slow page is not a broken one; past 20 s nobody waits for it any more."""
+
+    connect_timeout: float = 10.0
+    """Seconds of it for DNS, TCP and TLS: three SYN retransmissions (1, 3 and 7 s, RFC 6298) fit in."""
+
+    max_redirects: int = 10
+    """Browsers allow 20; a link that needs more than 10 hops is worth a look."""
+
+    follow: bool = True
+
+    tries: int = 3
+    """For what may pass. Two failures can be one bad moment; three, seconds apart, are evidence."""
+
+    retry_delays: tuple[float, ...] = (1.0, 5.0)
+    """Seconds before the second and the third try: past a restart's blink, past a short overload. The last repeats."""
+
+    jitter: float = 0.5
+    """Up to this share is added to a delay at random, so that URLs that failed together are not asked together."""
+
+    retry_after_cap: float = 120.0
+    """Seconds up to which a server's Retry-After is waited for; a run has to end."""
+
+    headers: Fields = ()
+    """Sent to every origin: nothing in here is a credential."""
+
+    credentials: Mapping[str, Fields] = field(default_factory=lambda: MappingProxyType({}), repr=False)
+    """Origin -> fields sent to it and to no other (RFC 9110 section 15.4: drop them when a redirect leaves it)."""
+
+    unscoped_credentials: Fields = field(default=(), repr=False)
+    """Fields given without an origin: bound to the targets' one origin by `bound_to` before anything is asked."""
+
+    exclusive_origin: str | None = None
+    """Set by `bound_to`: every target must have this origin, or a credential given without one would be ambiguous."""
+
+    exclusive_names: tuple[str, ...] = ()
+    """The names of the fields that were bound by `bound_to`, for the message."""
+
+    allow_private: bool = True
+    """Loopback and private targets are what CI checks. Turn off where the list comes from strangers."""
+
+    allow_private_redirects: bool = False
+    """A public page that sends its visitor to 127.0.0.1 or 169.254.169.254 is broken at best, an attack at worst."""
+
+    include: tuple[re.Pattern[str], ...] = ()
+    """Where any are given, only URLs that one of them finds are asked."""
+
+    exclude: tuple[re.Pattern[str], ...] = ()
+    """URLs that one of these finds are not asked; stronger than `include`."""
+
+    rules: tuple[Rule, ...] = ()
+    """All that match apply, later ones over earlier ones."""
+
+    def __post_init__(self) -> None:
+        for name in ("timeout", "connect_timeout"):
+            if not 0 < getattr(self, name) <= 3600:
+                raise PolicyError(f"{name} must be more than 0 and at most 3600 seconds, not {getattr(self, name)}")
+        if not 0 <= self.max_redirects <= 100:
+            raise PolicyError(f"max_redirects must be 0 to 100, not {self.max_redirects}")
+        if not 1 <= self.tries <= 20:
+            raise PolicyError(f"tries must be 1 to 20, not {self.tries}")
+        if not self.retry_delays or min(self.retry_delays) < 0:
+            raise PolicyError("retry_delays must be one or more numbers of seconds, none negative")
+
+    def accepts(self, status: int) -> bool:
+        """Whether an answer with this code is ok."""
+        if self.accept is not None:
+            return status in self.accept
+        return 200 <= status <= 299 or (not self.follow and 300 <= status <= 399)
+
+    def retry_delay(self, tries_used: int) -> float:
+        """Seconds before the next try after `tries_used` (1 or more) have failed, jitter apart."""
+        return self.retry_delays[min(tries_used, len(self.retry_delays)) - 1]
+
+    def fields_for(self, origin: str) -> Fields:
+        """All the request fields that `origin` may see."""
+        return self.headers + tuple(self.credentials.get(origin, ()))
+
+    def refusal(self, url: Url) -> Fault | None:
+        """Why `url` is not to be asked, or None."""
+        for pattern in self.exclude:
+            if pattern.search(url.href):
+                return _excluded(f"matches exclude {pattern.pattern!r}")
+        if self.include and not any(pattern.search(url.href) for pattern in self.include):
+            return _excluded("matches no include pattern")
+        if not self.allow_private and names_private_host(url.host):
+            return Fault(
+                Outcome.SKIPPED,
+                Reason.SKIP_PRIVATE_ADDRESS,
+                f"{url.host} is private: see --allow-private/--deny-private",
+            )
+        skip: bool | None = None
+        for rule in self.rules:
+            if rule.skip is not None and rule.matches(url):
+                skip = rule.skip
+        return _excluded("a rule says skip") if skip else None
+
+    def for_url(self, url: Url) -> Policy:
+        """This policy with the rules that match `url` and the credentials in it applied."""
+        policy = self
+        for rule in self.rules:
+            if rule.matches(url):
+                policy = replace(
+                    policy,
+                    accept=rule.accept or policy.accept,
+                    method=rule.method or policy.method,
+                    timeout=rule.timeout or policy.timeout,
+                    connect_timeout=min(policy.connect_timeout, rule.timeout or policy.connect_timeout),
+                    credentials=_merged(policy.credentials, url.origin, rule.headers),
+                )
+        if url.has_credentials:
+            own = (basic_authorization(url.username, url.password),)
+            policy = replace(policy, credentials=_merged(policy.credentials, url.origin, own))
+        return policy
+
+    def bound_to(self, origin: str) -> Policy:
+        """This policy with its unscoped credentials bound to `origin`; ones scoped to it by name are stronger."""
+        own = _merged({origin: self.unscoped_credentials}, origin, self.credentials.get(origin, ()))
+        return replace(
+            self,
+            credentials=MappingProxyType({**self.credentials, **own}),
+            unscoped_credentials=(),
+            exclusive_origin=origin,
+            exclusive_names=tuple(name for name, _ in self.unscoped_credentials),
+        )
+
+
+def _excluded(detail: str) -> Fault:
+    return Fault(Outcome.SKIPPED, Reason.SKIP_EXCLUDED, detail)
+
+
+def _merged(credentials: Mapping[str, Fields], origin: str, fields: Iterable[tuple[str, str]]) -> Mapping[str, Fields]:
+    """`credentials` with `fields` for `origin`, replacing those of the same name (RFC 9110 section 5.1: any case)."""
+    fields = tuple(fields)
+    if not fields:
+        return credentials
+    names = {name.lower() for name, _ in fields}
+    kept = tuple(pair for pair in credentials.get(origin, ()) if pair[0].lower() not in names)
+    return MappingProxyType({**credentials, origin: kept + fields})

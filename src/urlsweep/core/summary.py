@@ -1,0 +1,100 @@
+"""Counts rows into what a run's end has to tell. Memory is bounded whatever the list's length.
+
+Contract: `add` is called once a row, `asked` once a finished request; nothing in here reads a clock.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from urlsweep.core.model import Category, Outcome, Result
+
+FAILING = (Outcome.BROKEN, Outcome.DOWN, Outcome.INVALID)
+"""What fails a run by default (`--fail-on`)."""
+
+EXAMPLES_PER_REASON = 100
+"""Rows kept for the summary's listing per outcome and reason: enough to act on, flat on a list of a million; the
+report has them all."""
+
+HOSTS_KEPT = 10_000
+"""Hosts whose times are kept: the slowest of more than that many would not be read by anybody."""
+
+
+@dataclass(slots=True)
+class HostTime:
+    """How long one host's answers took."""
+
+    host: str
+    requests: int = 0
+    seconds: float = 0.0  # of all its requests together
+    slowest: float = 0.0  # seconds of the slowest one
+
+    @property
+    def mean(self) -> float:
+        """Seconds a request took on average."""
+        return self.seconds / self.requests if self.requests else 0.0
+
+
+@dataclass(slots=True)
+class Summary:
+    """What became of a run."""
+
+    rows_in: int = 0  # targets read
+    rows_out: int = 0  # rows given
+    requests: int = 0  # requests sent, redirects and later tries included
+    duplicates: int = 0  # rows that shared another row's answer
+    seconds: float = 0.0  # from the start to the last row
+    is_partial: bool = False  # the run was cut short
+    input_exhausted: bool = False  # every input was read to its end
+    outcomes: Counter[Outcome] = field(default_factory=Counter)
+    reasons: Counter[tuple[Outcome, str]] = field(default_factory=Counter)  # (outcome, reason)
+    categories: Counter[Category | None] = field(default_factory=Counter)  # None: no HTTP answer
+    examples: dict[tuple[Outcome, str], list[Result]] = field(default_factory=dict)  # rows that are not ok or skipped
+    warnings: list[str] = field(default_factory=list)  # what the sources and the engine had to say
+    _hosts: dict[str, HostTime] = field(default_factory=dict, repr=False)
+
+    def add(self, result: Result) -> None:
+        """Count one row."""
+        self.rows_out += 1
+        self.outcomes[result.outcome] += 1
+        self.categories[result.category] += 1
+        if result.reason is None:
+            return
+        key = (result.outcome, result.reason)
+        self.reasons[key] += 1
+        if result.outcome not in (Outcome.OK, Outcome.SKIPPED):
+            rows = self.examples.setdefault(key, [])
+            if len(rows) < EXAMPLES_PER_REASON:
+                rows.append(result)
+
+    def asked(self, host: str, seconds: float) -> None:
+        """Count one finished request to `host` that took `seconds`."""
+        self.requests += 1
+        times = self._hosts.get(host)
+        if times is None:
+            if len(self._hosts) >= HOSTS_KEPT:
+                self._forget_fast_hosts()
+            times = self._hosts[host] = HostTime(host)
+        times.requests += 1
+        times.seconds += seconds
+        times.slowest = max(times.slowest, seconds)
+
+    def _forget_fast_hosts(self) -> None:
+        kept = heapq.nlargest(HOSTS_KEPT // 2, self._hosts.values(), key=lambda times: times.mean)
+        self._hosts = {times.host: times for times in kept}
+
+    def slowest_hosts(self, count: int) -> list[HostTime]:
+        """The `count` hosts with the longest mean time, slowest first."""
+        return heapq.nlargest(count, self._hosts.values(), key=lambda times: (times.mean, times.host))
+
+    def failed(self, fail_on: Iterable[Outcome] = FAILING) -> int:
+        """How many rows have an outcome that fails the run."""
+        return sum(self.outcomes[outcome] for outcome in set(fail_on))
+
+    @property
+    def rows_lost(self) -> int:
+        """Rows in that gave no row out: 0, or the run has a bug and says so (exit code 70)."""
+        return self.rows_in - self.rows_out

@@ -1,0 +1,376 @@
+"""The run: pulls targets, asks them within the Pacer's bounds, lets the Check decide, gives the rows.
+
+Contract: the only asyncio orchestrator. It owns every task of a run; whatever ends the run (its last row, `stop`, an
+error, the consumer going away) ends them all. Every target read gives exactly one row, checked at the end.
+Not in here: any decision about a URL (`core.check`) or a host (`core.pacer`), any network (`transport`), any output.
+
+A URL that waits, for its host or for a later try, is an entry in the Pacer and nothing else: no task, no slot.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import heapq
+import random as random_module
+import time
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
+from typing import Final
+
+from urlsweep.core.check import Ask, Check, HeadTrust, Verdict
+from urlsweep.core.model import Fault, Outcome, Reason, Request, Result, Target, rfc3339
+from urlsweep.core.pacer import Limits, Pacer, Ticket, pressure_of
+from urlsweep.core.policy import Policy
+from urlsweep.core.summary import Summary
+from urlsweep.core.urls import Url, parse
+from urlsweep.ledger import Ledger
+from urlsweep.transport import Transport
+
+WINDOW: Final = 100_000
+"""Targets read and not yet given as rows, at most: a list sorted by host still finds other hosts to ask, and memory
+stays flat."""
+
+READ_AHEAD: Final = 4
+"""Targets read ahead per slot while there is something ready to ask; further only when slots stand empty."""
+
+BREATH: Final = 256
+"""Targets taken from a source that never waits before others get their turn on the loop."""
+
+Targets = AsyncIterable[Target] | Iterable[Target]
+
+
+class SweepError(Exception):
+    """The run cannot go on."""
+
+
+class UnscopedCredentialError(SweepError):
+    """A credential was given without an origin and the targets have more than one."""
+
+    def __init__(self, names: Iterable[str], first: str, other: str) -> None:
+        listed = ", ".join(sorted(set(names)))
+        super().__init__(
+            f"{listed} would go to more than one origin ({first} and {other}): say which one it is for, "
+            f"with --header-for {first} '{listed.partition(',')[0]}: ...'"
+        )
+
+
+class RowCountError(SweepError):
+    """Rows in and rows out differ: a bug, told rather than hidden."""
+
+
+async def _in_turns(targets: Iterable[Target]) -> AsyncIterator[Target]:
+    for taken, target in enumerate(targets):
+        if taken % BREATH == 0:
+            await asyncio.sleep(0)
+        yield target
+
+
+class _Job:
+    """One URL on its way to a verdict, and the targets that wait for it."""
+
+    __slots__ = ("ask", "check", "followers", "index", "key", "target", "url")
+
+    def __init__(self, index: int, target: Target, url: Url, key: str) -> None:
+        self.index = index
+        self.target = target
+        self.url = url
+        self.key = key
+        self.check: Check | None = None  # made when its first request may go: a waiting URL stays small
+        self.ask: Ask | None = None
+        self.followers: list[tuple[int, Target, Url]] = []
+
+
+class Sweep:
+    """One run over `targets`. Iterate it once, by row (`async for`) or by `batches`."""
+
+    def __init__(
+        self,
+        targets: Targets,
+        policy: Policy,
+        limits: Limits,
+        transport: Transport,
+        *,
+        summary: Summary | None = None,
+        is_ordered: bool = False,
+        seed: int | None = None,
+        wall: Callable[[], float] = time.time,
+        window: int = WINDOW,
+    ) -> None:
+        """`is_ordered` gives rows in the order of the targets; `seed` fixes the random that spreads retries; `wall`
+        gives the time of day in seconds since the epoch. The transport stays the caller's to close."""
+        self.summary = summary if summary is not None else Summary()
+        self._targets = targets
+        self._policy = policy
+        self._limits = limits
+        self._transport = transport
+        self._is_ordered = is_ordered
+        self._random = random_module.Random(seed)
+        self._wall = wall
+        self._window = window
+        self._pacer: Pacer[_Job] = Pacer(limits)
+        self._trust = HeadTrust()
+        self._ledger = Ledger()
+        self._pending: dict[str, _Job] = {}  # every URL without a verdict, by duplicate key
+        self._rows: list[Result] = []  # given, not yet fetched by the consumer
+        self._held: list[tuple[int, Result]] = []  # out of order: a heap, in ordered runs only
+        self._next_index = 0  # of the next target to read
+        self._next_row = 0  # index of the next row to give, in ordered runs
+        self._unfetched = 0  # targets read whose rows the consumer has not got
+        self._loop: asyncio.AbstractEventLoop | None = None  # the run's, once it has started
+        self._news = asyncio.Event()  # rows to fetch, or the end
+        self._more = asyncio.Event()  # room for more targets
+        self._done = asyncio.Event()  # nothing left, `stop`, or a failure
+        self._is_fed = False
+        self._is_stopping = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
+        self._requests: set[asyncio.Task[None]] = set()
+
+    @property
+    def open_requests(self) -> int:
+        """Requests under way."""
+        return self._pacer.in_flight
+
+    @property
+    def hosts_waiting(self) -> int:
+        """Hosts that are being left alone for a while and have work left."""
+        return self._pacer.gated(self._loop.time()) if self._loop is not None else 0
+
+    async def __aiter__(self) -> AsyncIterator[Result]:
+        """The rows, as they finish. Raises SweepError where the run cannot go on."""
+        async for batch in self.batches():
+            for row in batch:
+                yield row
+
+    async def batches(self) -> AsyncIterator[list[Result]]:
+        """The rows, in lists of all that have finished since the last one: cheaper than one at a time."""
+        if self._loop is not None:
+            raise RuntimeError("a Sweep can be iterated only once")
+        loop = self._loop = asyncio.get_running_loop()
+        run = loop.create_task(self._run(loop), name="urlsweep run")
+        run.add_done_callback(lambda _: self._news.set())
+        try:
+            while True:
+                await self._news.wait()
+                self._news.clear()
+                if self._rows:
+                    batch, self._rows = self._rows, []
+                    self._unfetched -= len(batch)
+                    yield batch
+                    self._more.set()
+                elif run.done():
+                    break
+            await run
+            if not self._is_stopping and self.summary.rows_lost:
+                raise RowCountError(f"{self.summary.rows_in} targets were read, {self.summary.rows_out} rows given")
+        finally:
+            run.cancel()
+            await asyncio.wait([run])
+            self._ledger.close()
+
+    def stop(self) -> None:
+        """End the run now: open requests are dropped, every target read and not settled gives a row `skip.unfinished`.
+
+        To be called from the loop's own thread. Idempotent.
+        """
+        if not self._is_stopping:
+            self._is_stopping = True
+            self.summary.is_partial = True
+            self._done.set()
+
+    # -- the run's task
+
+    async def _run(self, loop: asyncio.AbstractEventLoop) -> None:
+        started = loop.time()
+        feeder = loop.create_task(self._feed(loop), name="urlsweep feeder")
+        feeder.add_done_callback(self._on_task_end)
+        try:
+            await self._done.wait()
+        finally:
+            if self._timer is not None:
+                self._timer.cancel()
+            tasks = [feeder, *self._requests]
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+            self.summary.seconds = loop.time() - started
+        failures = [error for task in tasks if not task.cancelled() and (error := task.exception()) is not None]
+        if failures:
+            self._close_open_rows()
+            raise failures[0]
+        if self._is_stopping:
+            self._close_open_rows()
+
+    def _on_task_end(self, task: asyncio.Task[None]) -> None:
+        self._requests.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            self._requests.add(task)  # kept for `_run`, which raises it
+            self.summary.is_partial = True
+            self._done.set()
+
+    def _close_open_rows(self) -> None:
+        detail = "the run ended before this URL was settled"
+        for job in list(self._pending.values()):
+            check = job.check or Check(job.url, self._policy, self._trust)
+            self._settle(job, check.give_up(Outcome.SKIPPED, Reason.SKIP_UNFINISHED, detail))
+        while self._held:  # rows behind a target that was never read cannot be: every index read has its row by now
+            self._give(*heapq.heappop(self._held))
+
+    # -- targets in
+
+    async def _feed(self, loop: asyncio.AbstractEventLoop) -> None:
+        targets = self._targets if isinstance(self._targets, AsyncIterable) else _in_turns(self._targets)
+        async for target in targets:
+            self._take(target, loop.time())
+            self._pump(loop)
+            if self._is_full():
+                await self._make_room()
+        self._is_fed = True
+        self.summary.input_exhausted = True
+        self._pump(loop)
+
+    async def _make_room(self) -> None:
+        while self._is_full():
+            self._more.clear()
+            await self._more.wait()
+
+    def _is_full(self) -> bool:
+        """Whether reading on would help nobody: enough is ready for every slot, or the window is full."""
+        if self._unfetched >= self._window:
+            return True
+        if self._unfetched < READ_AHEAD * self._limits.concurrency:
+            return False
+        has_free_slots = self._pacer.in_flight < self._limits.concurrency
+        return not has_free_slots or len(self._rows) >= READ_AHEAD * self._limits.concurrency
+
+    def _take(self, target: Target, now: float) -> None:
+        index = self._next_index
+        self._next_index += 1
+        self._unfetched += 1
+        self.summary.rows_in += 1
+        if target.fault is not None:
+            self._give(index, Result.of_fault(target, target.fault))
+            return
+        url = parse(target.url)
+        if isinstance(url, Fault):
+            self._give(index, Result.of_fault(target, url))
+            return
+        refusal = self._policy.refusal(url)
+        if refusal is not None:
+            self._give(index, Result.of_fault(target, refusal))
+            return
+        self._bind_credentials(url)
+        key = url.href if not url.has_credentials else f"{url.username}:{url.password}@{url.href}"
+        job = self._pending.get(key)
+        if job is not None:
+            self.summary.duplicates += 1
+            job.followers.append((index, target, url))
+            return
+        verdict = self._ledger.get(key)
+        if verdict is not None:
+            self.summary.duplicates += 1
+            self._give(index, verdict.row(target, url, self._now()))
+            return
+        job = self._pending[key] = _Job(index, target, url, key)
+        self._pacer.add(url.host_key, job, now)
+
+    def _bind_credentials(self, url: Url) -> None:
+        """Hold every target against the origin that unscoped credentials are for: the first target's."""
+        if self._policy.unscoped_credentials:
+            self._policy = self._policy.bound_to(url.origin)
+        exclusive = self._policy.exclusive_origin
+        if exclusive is not None and url.origin != exclusive:
+            raise UnscopedCredentialError(self._policy.exclusive_names, exclusive, url.origin)
+
+    # -- requests out
+
+    def _pump(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Start whatever may start now, and see to being called again when more may."""
+        if self._is_stopping or self._done.is_set():
+            return
+        now = loop.time()
+        while (ready := self._pacer.next(now)) is not None:
+            task = loop.create_task(self._ask(loop, *ready))
+            self._requests.add(task)
+            task.add_done_callback(self._on_task_end)
+        self._settle_exhausted()
+        if not self._is_fed and not self._is_full():
+            self._more.set()
+        if self._is_fed and not self._pending:
+            self._done.set()
+            return
+        wake_at = self._pacer.wake_at()
+        if wake_at is not None and (self._timer is None or wake_at != self._timer_at):
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer_at = wake_at
+            self._timer = loop.call_at(wake_at, self._on_timer, loop)
+
+    def _on_timer(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._timer = None
+        self._pump(loop)
+
+    async def _ask(self, loop: asyncio.AbstractEventLoop, ticket: Ticket, job: _Job) -> None:
+        """Ask `job`, and then whatever is ready next: a task serves as many URLs as it can."""
+        while True:
+            request = self._request_of(job)
+            event = await self._transport.send(request)
+            now, wall = loop.time(), self._wall()
+            self.summary.asked(request.host_key, event.elapsed)
+            pressure, wait = pressure_of(event, wall)
+            is_news = self._pacer.release(ticket, pressure, now, wait)
+            check = job.check
+            assert check is not None  # noqa: S101  made by _request_of
+            step = check.next(event, wall, self._random, is_echo=not is_news)
+            if isinstance(step, Verdict):
+                self._settle(job, step)
+            else:
+                job.ask = step
+                self._pacer.add(step.request.host_key, job, now, delay=step.delay, first=step.is_continuation)
+            ready = None if self._is_stopping else self._pacer.next(now)
+            self._pump(loop)
+            if ready is None:
+                return
+            ticket, job = ready
+
+    def _request_of(self, job: _Job) -> Request:
+        if job.check is None:
+            job.check = Check(job.url, self._policy.for_url(job.url), self._trust)
+            job.ask = job.check.first()
+        assert job.ask is not None  # noqa: S101  set with the check
+        return job.ask.request
+
+    # -- rows out
+
+    def _settle_exhausted(self) -> None:
+        for job in self._pacer.take_exhausted():
+            check = job.check or Check(job.url, self._policy.for_url(job.url), self._trust)
+            host = job.ask.request.host_key if job.ask is not None else job.url.host_key
+            detail = f"{host} went on rate limiting a single request at a time: not asked any more"
+            self._settle(job, check.give_up(Outcome.UNVERIFIED, Reason.RATE_LIMITED, detail))
+
+    def _settle(self, job: _Job, verdict: Verdict) -> None:
+        del self._pending[job.key]
+        if verdict.reason != Reason.SKIP_UNFINISHED:
+            self._ledger.put(job.key, verdict)
+        checked_at = self._now()
+        self._give(job.index, verdict.row(job.target, job.url, checked_at))
+        for index, target, url in job.followers:
+            self._give(index, verdict.row(target, url, checked_at))
+
+    def _give(self, index: int, row: Result) -> None:
+        if not self._is_ordered:
+            self._hand_over(row)
+            return
+        heapq.heappush(self._held, (index, row))
+        while self._held and self._held[0][0] == self._next_row:
+            self._next_row += 1
+            self._hand_over(heapq.heappop(self._held)[1])
+
+    def _hand_over(self, row: Result) -> None:
+        self.summary.add(row)
+        self._rows.append(row)
+        self._news.set()
+
+    def _now(self) -> str:
+        return rfc3339(dt.datetime.fromtimestamp(self._wall(), dt.UTC))

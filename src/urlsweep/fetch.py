@@ -1,0 +1,83 @@
+"""Documents from the web for the sources: a sitemap, a robots.txt.
+
+Contract: the same Check that judges every URL decides here on redirects, retries and credentials; this module only
+waits and hands over the body. Sits beside the engine: it knows the transport's protocol, not aiohttp.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random as random_module
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+from urlsweep.core.check import Check, HeadTrust, Verdict
+from urlsweep.core.documents import FetchError
+from urlsweep.core.model import Fault, Outcome
+from urlsweep.core.policy import Method, Policy, StatusSet
+from urlsweep.core.urls import parse
+from urlsweep.transport import BodyError, Transport
+
+
+class FetchedDocument:
+    """One document's body, as it comes in."""
+
+    def __init__(self, url: str, body: AsyncIterator[bytes]) -> None:
+        self.url = url  # after redirects
+        self._body = body
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """The body's chunks. Raises FetchError when it breaks off."""
+        try:
+            async for chunk in self._body:
+                yield chunk
+        except BodyError as error:
+            failure = error.failure
+            fault = Fault(Outcome.DOWN, failure.reason, f"{self.url} broke off: {failure.detail}")
+            raise FetchError(fault) from error
+
+
+class DocumentFetcher:
+    """Fetches documents over a transport under a policy."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        policy: Policy,
+        *,
+        seed: int | None = None,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        """Filters and accepted codes are for targets: a document is wanted, and it has to be there (2xx)."""
+        self._transport = transport
+        self._policy = replace(
+            policy, method=Method.GET, accept=StatusSet(((200, 299),)), follow=True, include=(), exclude=()
+        )
+        self._random = random_module.Random(seed)
+        self._wall = wall
+
+    @asynccontextmanager
+    async def fetch(self, url: str) -> AsyncIterator[FetchedDocument]:
+        """GET `url`, as often as a target would be asked. Raises FetchError where it cannot be had."""
+        parsed = parse(url)
+        if isinstance(parsed, Fault):
+            raise FetchError(parsed)
+        check = Check(parsed, self._policy.for_url(parsed), HeadTrust())
+        step = check.first()
+        while True:
+            await asyncio.sleep(step.delay)
+            async with self._transport.open(step.request) as (event, body):
+                decided = check.next(event, self._wall(), self._random)
+                if isinstance(decided, Verdict):
+                    if decided.outcome is not Outcome.OK:
+                        raise FetchError(_fault_of(url, decided))
+                    yield FetchedDocument(decided.final_url, body)
+                    return
+            step = decided
+
+
+def _fault_of(url: str, verdict: Verdict) -> Fault:
+    why = verdict.detail or f"answered {verdict.status}"
+    return Fault(verdict.outcome, verdict.reason or "", f"{url} could not be fetched: {why}", verdict.status)
