@@ -10,15 +10,15 @@ A URL that waits, for its host or for a later try, is an entry in the Pacer and 
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 import heapq
 import random as random_module
 import time
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable
+from contextlib import aclosing
 from typing import Final
 
 from urlsweep.core.check import Ask, Check, HeadTrust, Verdict
-from urlsweep.core.model import Fault, Outcome, Reason, Request, Result, Target, rfc3339
+from urlsweep.core.model import Fault, Reason, Request, Result, Target
 from urlsweep.core.pacer import Limits, Pacer, Ticket, pressure_of
 from urlsweep.core.policy import Policy
 from urlsweep.core.summary import Summary
@@ -34,7 +34,7 @@ READ_AHEAD: Final = 4
 """Targets read ahead per slot while there is something ready to ask; further only when slots stand empty."""
 
 BREATH: Final = 256
-"""Targets taken from a source that never waits before others get their turn on the loop."""
+"""Targets taken in a row before others get their turn on the loop: a source may never wait."""
 
 Targets = AsyncIterable[Target] | Iterable[Target]
 
@@ -58,11 +58,14 @@ class RowCountError(SweepError):
     """Rows in and rows out differ: a bug, told rather than hidden."""
 
 
-async def _in_turns(targets: Iterable[Target]) -> AsyncIterator[Target]:
-    for taken, target in enumerate(targets):
-        if taken % BREATH == 0:
-            await asyncio.sleep(0)
+async def _each(targets: Iterable[Target]) -> AsyncIterator[Target]:
+    for target in targets:
         yield target
+
+
+def _duplicate_key(url: Url) -> str:
+    """What two URLs share that ask for the same. No href begins with a space."""
+    return url.href if not url.has_credentials else f" {url.username}:{url.password}@{url.href}"
 
 
 class _Job:
@@ -77,7 +80,7 @@ class _Job:
         self.key = key
         self.check: Check | None = None  # made when its first request may go: a waiting URL stays small
         self.ask: Ask | None = None
-        self.followers: list[tuple[int, Target, Url]] = []
+        self.followers: list[tuple[int, Target, Url]] | None = None
 
 
 class Sweep:
@@ -97,7 +100,10 @@ class Sweep:
         window: int = WINDOW,
     ) -> None:
         """`is_ordered` gives rows in the order of the targets; `seed` fixes the random that spreads retries; `wall`
-        gives the time of day in seconds since the epoch. The transport stays the caller's to close."""
+        gives the time of day in seconds since the epoch. The transport and `targets` stay the caller's to close.
+
+        Credentials that `policy` has no origin for belong to the one that all targets share: nothing is asked before
+        all of them, or as many as fit the window, have been seen to share it."""
         self.summary = summary if summary is not None else Summary()
         self._targets = targets
         self._policy = policy
@@ -121,10 +127,11 @@ class Sweep:
         self._more = asyncio.Event()  # room for more targets
         self._done = asyncio.Event()  # nothing left, `stop`, or a failure
         self._is_fed = False
+        self._is_held_back = bool(policy.unscoped_credentials)
         self._is_stopping = False
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
-        self._requests: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()  # the feeder's, the requests' and the timer's
 
     @property
     def open_requests(self) -> int:
@@ -138,21 +145,23 @@ class Sweep:
 
     async def __aiter__(self) -> AsyncIterator[Result]:
         """The rows, as they finish. Raises SweepError where the run cannot go on."""
-        async for batch in self.batches():
-            for row in batch:
-                yield row
+        async with aclosing(self.batches()) as batches:
+            async for batch in batches:
+                for row in batch:
+                    yield row
 
-    async def batches(self) -> AsyncIterator[list[Result]]:
-        """The rows, in lists of all that have finished since the last one: cheaper than one at a time."""
+    async def batches(self) -> AsyncGenerator[list[Result], None]:
+        """The rows, in lists of all that have finished since the last one: cheaper than one at a time.
+
+        Closing the generator early ends the run. Raises as iterating the Sweep does.
+        """
         if self._loop is not None:
             raise RuntimeError("a Sweep can be iterated only once")
         loop = self._loop = asyncio.get_running_loop()
         run = loop.create_task(self._run(loop), name="urlsweep run")
-        run.add_done_callback(lambda _: self._news.set())
+        run.add_done_callback(self._on_run_end)
         try:
             while True:
-                await self._news.wait()
-                self._news.clear()
                 if self._rows:
                     batch, self._rows = self._rows, []
                     self._unfetched -= len(batch)
@@ -160,12 +169,17 @@ class Sweep:
                     self._more.set()
                 elif run.done():
                     break
+                else:
+                    self._news.clear()
+                    await self._news.wait()
             await run
-            if not self._is_stopping and self.summary.rows_lost:
+            if self.summary.rows_lost:
                 raise RowCountError(f"{self.summary.rows_in} targets were read, {self.summary.rows_out} rows given")
         finally:
-            run.cancel()
-            await asyncio.wait([run])
+            if not run.done():  # the consumer went away
+                self.summary.is_partial = True
+                self._done.set()
+                await asyncio.wait([run])
             self._ledger.close()
 
     def stop(self) -> None:
@@ -180,19 +194,24 @@ class Sweep:
 
     # -- the run's task
 
+    def _on_run_end(self, run: asyncio.Task[None]) -> None:
+        self._news.set()
+        if not run.cancelled():
+            run.exception()  # seen: a consumer that has gone away is not there to get it
+
     async def _run(self, loop: asyncio.AbstractEventLoop) -> None:
         started = loop.time()
-        feeder = loop.create_task(self._feed(loop), name="urlsweep feeder")
-        feeder.add_done_callback(self._on_task_end)
+        self._own(loop.create_task(self._feed(loop), name="urlsweep feeder"))
         try:
             await self._done.wait()
         finally:
             if self._timer is not None:
                 self._timer.cancel()
-            tasks = [feeder, *self._requests]
+            tasks = list(self._tasks)
             for task in tasks:
                 task.cancel()
-            await asyncio.wait(tasks)
+            if tasks:
+                await asyncio.wait(tasks)
             self.summary.seconds = loop.time() - started
         failures = [error for task in tasks if not task.cancelled() and (error := task.exception()) is not None]
         if failures:
@@ -201,30 +220,37 @@ class Sweep:
         if self._is_stopping:
             self._close_open_rows()
 
+    def _own(self, task: asyncio.Task[None]) -> None:
+        self._tasks.add(task)
+        task.add_done_callback(self._on_task_end)
+
     def _on_task_end(self, task: asyncio.Task[None]) -> None:
-        self._requests.discard(task)
+        self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
-            self._requests.add(task)  # kept for `_run`, which raises it
+            self._tasks.add(task)  # kept for `_run`, which raises it
             self.summary.is_partial = True
             self._done.set()
 
     def _close_open_rows(self) -> None:
-        detail = "the run ended before this URL was settled"
         for job in list(self._pending.values()):
-            check = job.check or Check(job.url, self._policy, self._trust)
-            self._settle(job, check.give_up(Outcome.SKIPPED, Reason.SKIP_UNFINISHED, detail))
+            self._settle(job, self._check_of(job).unfinished())
         while self._held:  # rows behind a target that was never read cannot be: every index read has its row by now
             self._give(*heapq.heappop(self._held))
 
     # -- targets in
 
     async def _feed(self, loop: asyncio.AbstractEventLoop) -> None:
-        targets = self._targets if isinstance(self._targets, AsyncIterable) else _in_turns(self._targets)
+        targets = self._targets if isinstance(self._targets, AsyncIterable) else _each(self._targets)
+        taken_in_a_row = 0
         async for target in targets:
             self._take(target, loop.time())
-            self._pump(loop)
+            taken_in_a_row += 1
+            has_started_some = self._pump(loop)
             if self._is_full():
                 await self._make_room()
+            elif has_started_some or taken_in_a_row >= BREATH:
+                await asyncio.sleep(0)
+                taken_in_a_row = 0
         self._is_fed = True
         self.summary.input_exhausted = True
         self._pump(loop)
@@ -259,17 +285,23 @@ class Sweep:
         if refusal is not None:
             self._give(index, Result.of_fault(target, refusal))
             return
-        self._bind_credentials(url)
-        key = url.href if not url.has_credentials else f"{url.username}:{url.password}@{url.href}"
+        try:
+            self._bind_credentials(url)
+        except UnscopedCredentialError:
+            self._give(index, Check(url, self._policy, self._trust).unfinished().row(target, url))
+            raise
+        key = _duplicate_key(url)
         job = self._pending.get(key)
         if job is not None:
             self.summary.duplicates += 1
+            if job.followers is None:
+                job.followers = []
             job.followers.append((index, target, url))
             return
         verdict = self._ledger.get(key)
         if verdict is not None:
             self.summary.duplicates += 1
-            self._give(index, verdict.row(target, url, self._now()))
+            self._give(index, verdict.row(target, url))
             return
         job = self._pending[key] = _Job(index, target, url, key)
         self._pacer.add(url.host_key, job, now)
@@ -284,31 +316,39 @@ class Sweep:
 
     # -- requests out
 
-    def _pump(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Start whatever may start now, and see to being called again when more may."""
-        if self._is_stopping or self._done.is_set():
-            return
+    def _pump(self, loop: asyncio.AbstractEventLoop) -> bool:
+        """Start whatever may start now, and see to being called again when more may. Whether anything started."""
+        if self._done.is_set():
+            return False
+        if self._is_held_back:
+            if not self._is_fed and self._unfetched < self._window:
+                return False
+            self._is_held_back = False
         now = loop.time()
+        has_started_some = False
         while (ready := self._pacer.next(now)) is not None:
-            task = loop.create_task(self._ask(loop, *ready))
-            self._requests.add(task)
-            task.add_done_callback(self._on_task_end)
+            self._own(loop.create_task(self._ask(loop, *ready)))
+            has_started_some = True
         self._settle_exhausted()
         if not self._is_fed and not self._is_full():
             self._more.set()
         if self._is_fed and not self._pending:
             self._done.set()
-            return
+            return has_started_some
         wake_at = self._pacer.wake_at()
         if wake_at is not None and (self._timer is None or wake_at != self._timer_at):
             if self._timer is not None:
                 self._timer.cancel()
             self._timer_at = wake_at
             self._timer = loop.call_at(wake_at, self._on_timer, loop)
+        return has_started_some
 
     def _on_timer(self, loop: asyncio.AbstractEventLoop) -> None:
         self._timer = None
-        self._pump(loop)
+        self._own(loop.create_task(self._wake_up(loop)))
+
+    async def _wake_up(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._pump(loop)  # in a task, so that an error in here ends the run instead of being lost in a callback
 
     async def _ask(self, loop: asyncio.AbstractEventLoop, ticket: Ticket, job: _Job) -> None:
         """Ask `job`, and then whatever is ready next: a task serves as many URLs as it can."""
@@ -319,44 +359,42 @@ class Sweep:
             self.summary.asked(request.host_key, event.elapsed)
             pressure, wait = pressure_of(event, wall)
             is_news = self._pacer.release(ticket, pressure, now, wait)
-            check = job.check
-            assert check is not None  # noqa: S101  made by _request_of
-            step = check.next(event, wall, self._random, is_echo=not is_news)
+            step = self._check_of(job).next(event, wall, self._random, is_echo=not is_news)
             if isinstance(step, Verdict):
                 self._settle(job, step)
             else:
                 job.ask = step
                 self._pacer.add(step.request.host_key, job, now, delay=step.delay, first=step.is_continuation)
-            ready = None if self._is_stopping else self._pacer.next(now)
+            ready = None if self._done.is_set() else self._pacer.next(now)
             self._pump(loop)
             if ready is None:
                 return
             ticket, job = ready
 
     def _request_of(self, job: _Job) -> Request:
+        if job.ask is None:
+            job.ask = self._check_of(job).first()
+        return job.ask.request
+
+    def _check_of(self, job: _Job) -> Check:
         if job.check is None:
             job.check = Check(job.url, self._policy.for_url(job.url), self._trust)
-            job.ask = job.check.first()
-        assert job.ask is not None  # noqa: S101  set with the check
-        return job.ask.request
+        return job.check
 
     # -- rows out
 
     def _settle_exhausted(self) -> None:
         for job in self._pacer.take_exhausted():
-            check = job.check or Check(job.url, self._policy.for_url(job.url), self._trust)
-            host = job.ask.request.host_key if job.ask is not None else job.url.host_key
-            detail = f"{host} went on rate limiting a single request at a time: not asked any more"
-            self._settle(job, check.give_up(Outcome.UNVERIFIED, Reason.RATE_LIMITED, detail))
+            host_key = job.ask.request.host_key if job.ask is not None else job.url.host_key
+            self._settle(job, self._check_of(job).host_exhausted(host_key))
 
     def _settle(self, job: _Job, verdict: Verdict) -> None:
         del self._pending[job.key]
         if verdict.reason != Reason.SKIP_UNFINISHED:
             self._ledger.put(job.key, verdict)
-        checked_at = self._now()
-        self._give(job.index, verdict.row(job.target, job.url, checked_at))
-        for index, target, url in job.followers:
-            self._give(index, verdict.row(target, url, checked_at))
+        self._give(job.index, verdict.row(job.target, job.url))
+        for index, target, url in job.followers or ():
+            self._give(index, verdict.row(target, url))
 
     def _give(self, index: int, row: Result) -> None:
         if not self._is_ordered:
@@ -371,6 +409,3 @@ class Sweep:
         self.summary.add(row)
         self._rows.append(row)
         self._news.set()
-
-    def _now(self) -> str:
-        return rfc3339(dt.datetime.fromtimestamp(self._wall(), dt.UTC))

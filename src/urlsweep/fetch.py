@@ -50,10 +50,14 @@ class DocumentFetcher:
         seed: int | None = None,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        """Filters and accepted codes are for targets: a document is wanted, and it has to be there (2xx)."""
+        """Filters, methods and accepted codes are for targets, those of rules too: a document has to be there."""
         self._transport = transport
         self._policy = replace(
-            policy, method=Method.GET, accept=StatusSet(((200, 299),)), follow=True, include=(), exclude=()
+            policy,
+            method=Method.GET,
+            accept=StatusSet(((200, 299),)),
+            follow=True,
+            rules=tuple(replace(rule, method=None, accept=None) for rule in policy.rules),
         )
         self._random = random_module.Random(seed)
         self._wall = wall

@@ -1,8 +1,8 @@
 """What became of every URL asked so far, so that a duplicate far down the list gets its row without being asked again.
 
 Contract: exact, whatever the list's length, in flat memory: the newest verdicts stay in memory, older ones go to an
-anonymous SQLite database on disk, which SQLite removes itself. Where the disk is full old verdicts are forgotten:
-`is_whole` is then False, and a duplicate of one is asked again.
+anonymous SQLite database on disk, which SQLite removes itself. Where the disk is full or fails, old verdicts are
+forgotten: `is_whole` is then False, and a duplicate of one is asked again.
 """
 
 from __future__ import annotations
@@ -46,9 +46,18 @@ class Ledger:
         digest = _digest(key)
         found = self._recent.get(digest)
         if found is None and self._database is not None:
-            row = self._database.execute("SELECT verdict FROM verdicts WHERE digest = ?", (digest,)).fetchone()
-            found = row[0] if row else None
+            found = self._on_disk(self._database, digest)
         return None if found is None else self._decoder.decode(found)
+
+    def _on_disk(self, database: sqlite3.Connection, digest: bytes) -> bytes | None:
+        try:
+            row: tuple[bytes] | None = database.execute(
+                "SELECT verdict FROM verdicts WHERE digest = ?", (digest,)
+            ).fetchone()
+        except sqlite3.Error:
+            self.is_whole = False
+            return None
+        return row[0] if row is not None else None
 
     def close(self) -> None:
         """Forget everything. Idempotent."""

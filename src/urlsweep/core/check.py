@@ -1,8 +1,8 @@
 """One URL's life: a Reply or a Failure in, the next Request or the Verdict out.
 
 Contract: the only place that decides on retry, fallback and redirect. Pure: the caller gives the time of day and the
-random, and does the waiting. Every check ends: each try sends at most two chains (HEAD, then GET) of at most
-`max_redirects` + 1 requests, and there are `tries` tries.
+random, and does the waiting. Every check ends: at most one chain by HEAD and `tries` + `ECHOES` by GET are asked, each
+of at most `max_redirects` + 1 requests.
 Not in here: who may be asked when (see `pacer`), how a request travels (see `transport`).
 
 The rules, in the order in which they apply to an answer:
@@ -17,6 +17,7 @@ The rules, in the order in which they apply to an answer:
 
 from __future__ import annotations
 
+import datetime as dt
 import random as random_module
 from collections import OrderedDict
 from http import HTTPStatus
@@ -37,10 +38,11 @@ from urlsweep.core.model import (
     Result,
     Target,
     http_reason,
+    rfc3339,
 )
 from urlsweep.core.policy import Method, Policy, basic_authorization
 from urlsweep.core.retry_after import retry_after
-from urlsweep.core.urls import Url, clip, is_public, names_private_host, resolve
+from urlsweep.core.urls import Url, clip, is_public, names_private_host, redact, resolve, utf8_of
 from urlsweep.core.walls import WALL_FIELDS, wall_of
 
 REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
@@ -89,16 +91,18 @@ class Verdict(msgspec.Struct, frozen=True):
     status: int | None
     detail: str | None
     method: str | None
-    final_url: str
+    final_url: str  # with a fragment only where a redirect gave one
     hops: tuple[Hop, ...]
     attempts: int
     elapsed: float | None  # seconds of the deciding request
+    checked_at: float | None  # the last answer's time of day, in seconds since the epoch; None: nothing was asked
 
-    def row(self, target: Target, url: Url, checked_at: str) -> Result:
-        """The row of `target`, whose URL is `url`. A fragment that came from the URL asked gives way to its own."""
+    def row(self, target: Target, url: Url) -> Result:
+        """The row of `target`, whose URL is `url`. Its fragment is inherited where no redirect gave another."""
         final_url = self.final_url
-        if url.fragment and final_url == url.href:
+        if url.fragment and "#" not in final_url:
             final_url += url.fragment
+        checked_at = None if self.checked_at is None else rfc3339(dt.datetime.fromtimestamp(self.checked_at, dt.UTC))
         return Result(
             url=target.url,
             outcome=self.outcome,
@@ -146,10 +150,15 @@ def _said(status: int) -> str:
         return f"answered {status}"
 
 
+def _on_the_last_of(tries: int) -> str:
+    return f" on the last of {tries} tries" if tries > 1 else ""
+
+
 class Check:
     """One URL being checked. `first` gives the first request; `next` takes each answer and gives what follows."""
 
     __slots__ = (
+        "_answered_at",
         "_attempts",
         "_came_from_public",
         "_current",
@@ -157,7 +166,7 @@ class Check:
         "_head_said_no",
         "_hops",
         "_jar",
-        "_last_reply",
+        "_last_push_back",
         "_left_https",
         "_method",
         "_policy",
@@ -176,7 +185,8 @@ class Check:
         self._tries_used = 0
         self._echoes = 0
         self._head_said_no = False
-        self._last_reply: Reply | None = None
+        self._last_push_back: Verdict | None = None  # what the last answer would have meant as the last try's
+        self._answered_at: float | None = None
         use_head = policy.method is Method.AUTO and trust.is_trusted(url.host_key)
         self._start_chain("HEAD" if use_head else "GET")
 
@@ -194,9 +204,10 @@ class Check:
         `Pacer.release`): it says nothing about this URL, and costs it no try, up to `ECHOES` times.
         """
         self._attempts += 1
+        self._answered_at = wall
+        self._last_push_back = None
         if isinstance(event, Failure):
             return self._after_failure(event, random)
-        self._last_reply = event
         wall_evidence = wall_of(event)
         if wall_evidence is not None:
             return self._confirm() or self._verdict(Outcome.UNVERIFIED, Reason.BOT_WALL, event, wall_evidence)
@@ -211,16 +222,27 @@ class Check:
             return self._accept(event)
         return self._confirm() or self._after_refusal(event, random)
 
-    def give_up(self, outcome: Outcome, reason: Reason, detail: str) -> Verdict:
-        """The verdict on a URL that is not asked again, or was not asked at all, because of `reason`."""
-        return self._verdict(outcome, reason, self._last_reply, detail)
+    def unfinished(self) -> Verdict:
+        """The verdict where the run ends now: no answer has decided anything."""
+        detail = "the run ended before this URL was settled"
+        return self._verdict(Outcome.SKIPPED, Reason.SKIP_UNFINISHED, None, detail)
+
+    def host_exhausted(self, host_key: str) -> Verdict:
+        """The verdict where `host_key`, which was to be asked next, has pushed back to the end (see `Pacer`).
+
+        A URL that was itself answered 503 is `down`, as after its last try; one that was not asked tells nothing.
+        """
+        detail = f"{host_key} went on asking to be left alone, one request at a time: not asked any more"
+        if self._last_push_back is not None:
+            return msgspec.structs.replace(self._last_push_back, detail=detail)
+        return self._verdict(Outcome.UNVERIFIED, Reason.RATE_LIMITED, None, detail)
 
     def _start_chain(self, method: str) -> None:
         self._method = method
-        self._current = self.url
+        self._current = self.url._replace(fragment="") if self.url.fragment else self.url
         self._hops: list[Hop] = []
         self._jar: CookieJar | None = None
-        self._visited: set[tuple[str, str]] | None = None
+        self._visited: set[tuple[Url, str]] | None = None
         self._came_from_public = False
         self._left_https = False
 
@@ -279,16 +301,16 @@ class Check:
         base = self._current
         target = resolve(base, location)
         if isinstance(target, Fault):
-            detail = f"redirected to {clip(location)!r}: {target.detail}"
+            detail = f"redirected to {clip(redact(utf8_of(location)))!r}: {target.detail}"
             return self._bad_redirect(Reason.REDIRECT_INVALID, reply, detail)
         set_cookies = reply.get_all("set-cookie")
         if set_cookies:
             self._jar = self._jar or CookieJar()
             for set_cookie in set_cookies:
-                self._jar.store(base, set_cookie)
+                self._jar.store(base, utf8_of(set_cookie))
         if self._visited is None:
-            self._visited = {(base.href, "")}
-        seen = (target.href, self._jar.header(target) if self._jar is not None else "")
+            self._visited = {(base, "")}
+        seen = (target._replace(fragment=""), self._jar.header(target) if self._jar is not None else "")
         if seen in self._visited:
             return self._bad_redirect(Reason.REDIRECT_LOOP, reply, f"redirected back to {target.shown}")
         self._visited.add(seen)
@@ -313,15 +335,16 @@ class Check:
         if is_echo and self._echoes < ECHOES:
             self._echoes += 1
             self._tries_used -= 1
+        asked_for = "" if wait is None else f", the last answer asking to wait {wait:.0f} s"
+        answered = f"{_said(reply.status)}{_on_the_last_of(self._tries_used + 1)}{asked_for}"
+        if reply.status == 429:
+            verdict = self._verdict(Outcome.UNVERIFIED, Reason.RATE_LIMITED, reply, answered)
+        else:
+            verdict = self._verdict(Outcome.DOWN, http_reason(reply.status), reply, answered)
         again = self._try_again(random, at_least=capped)
         if again is not None:
-            return again
-        asked_for = "" if wait is None else f", the last answer asking to wait {wait:.0f} s"
-        if reply.status == 429:
-            detail = f"rate limited on each of {self._tries_used} tries{asked_for}"
-            return self._verdict(Outcome.UNVERIFIED, Reason.RATE_LIMITED, reply, detail)
-        detail = f"answered 503 on the last of {self._tries_used} tries{asked_for}"
-        return self._verdict(Outcome.DOWN, http_reason(reply.status), reply, detail)
+            self._last_push_back = verdict
+        return again or verdict
 
     def _after_refusal(self, reply: Reply, random: random_module.Random) -> Ask | Verdict:
         status = reply.status
@@ -340,9 +363,7 @@ class Check:
             return f"{said} without a Location to go to"
         if status < 400 or status > 599:
             return f"{said}, which is not an accepted code"
-        if self._tries_used > 1:
-            return f"{said} on the last of {self._tries_used} tries"
-        return said
+        return said + _on_the_last_of(self._tries_used)
 
     def _after_failure(self, failure: Failure, random: random_module.Random) -> Ask | Verdict:
         reason = failure.reason
@@ -358,16 +379,14 @@ class Check:
             outcome = Outcome.SKIPPED
         else:
             outcome = Outcome.BROKEN if reason in _PROOFS else Outcome.DOWN
-        detail = failure.detail
-        if self._tries_used > 1:
-            detail = f"{detail} (on the last of {self._tries_used} tries)"
-        return self._verdict(outcome, reason, failure, detail)
+        return self._verdict(outcome, reason, failure, failure.detail + _on_the_last_of(self._tries_used))
 
     def _try_again(self, random: random_module.Random, at_least: float | None = None) -> Ask | None:
         """A later try, by GET since only GET can end it; None when all are used."""
         self._tries_used += 1
         if self._tries_used >= self._policy.tries:
             return None
+        self._head_said_no = False  # what a later try finds contradicts nothing: that time has passed
         delay = self._policy.retry_delay(max(1, self._tries_used)) * (1 + self._policy.jitter * random.random())
         if at_least is not None:
             delay = max(delay, at_least)
@@ -387,4 +406,5 @@ class Check:
             hops=tuple(self._hops),
             attempts=self._attempts,
             elapsed=event.elapsed if event is not None else None,
+            checked_at=self._answered_at,
         )

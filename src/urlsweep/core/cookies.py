@@ -7,8 +7,9 @@ part by the older rule of holding an inner dot.
 
 from __future__ import annotations
 
+import re
 from email.utils import parsedate_to_datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from urlsweep.core.urls import Url, address_of
 
@@ -17,6 +18,9 @@ MAX_COOKIES = 50
 
 MAX_COOKIE_BYTES = 4096
 """Name and value together, the same section's figure: longer ones are not kept."""
+
+
+_DELTA_SECONDS: Final = re.compile(r"-?[0-9]+")
 
 
 class _Cookie(NamedTuple):
@@ -58,16 +62,17 @@ class CookieJar:
                 path = text
             elif key == "secure":
                 secure = True
-            elif key == "max-age" and text.lstrip("-").isdigit():
-                max_age_given, expired = True, int(text[:10]) <= 0
+            elif key == "max-age" and _DELTA_SECONDS.fullmatch(text):
+                max_age_given, expired = True, text.startswith("-") or not text.strip("0")
             elif key == "expires" and not max_age_given:
                 expired = _long_gone(text)
         if secure and url.scheme != "https":
             return
+        cookie = (domain, path, name)
         if expired:
-            self._cookies.pop((domain, path, name), None)
-        elif len(self._cookies) < MAX_COOKIES:
-            self._cookies[domain, path, name] = _Cookie(value, host_only, secure)
+            self._cookies.pop(cookie, None)
+        elif cookie in self._cookies or len(self._cookies) < MAX_COOKIES:
+            self._cookies[cookie] = _Cookie(value, host_only, secure)
 
     def header(self, url: Url) -> str:
         """The Cookie field for a request to `url`, or "" (section 5.4: longer paths first)."""

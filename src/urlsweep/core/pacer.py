@@ -4,10 +4,11 @@ Contract: pure; the caller gives the time and does the waiting. An item is in ex
 queue, put off until a time, or out (between `next` and `release`). A waiting item holds no slot.
 Not in here: what an answer means for a URL (see `check`), what an item is.
 
-A host's bound starts small and grows by one for every bound's worth of good answers, up to a cap; push-back (429, 503
-with Retry-After) halves it, closes the host's gate for as long as the server asks or for a doubling time, and then lets
-a single probe through before the rest. A host that pushes every probe back is exhausted: its items are handed out by
-`take_exhausted`, to be settled without asking.
+A host's bound starts small and grows by one for every bound's worth of good answers, up to a cap; trouble (time-outs,
+resets) halves it, but not below its start; push-back (429, 503 with Retry-After) halves it down to one, closes the
+host's gate for as long as the server asks or for a doubling time, and then lets a single probe through before the rest.
+A host that pushes every probe back is exhausted: its items are handed out by `take_exhausted`, to be settled without
+asking.
 """
 
 from __future__ import annotations
@@ -114,6 +115,7 @@ class _Host(Generic[Item]):
         "bound",
         "bucket",
         "cap",
+        "gate_timer",
         "good_answers",
         "in_flight",
         "is_exhausted",
@@ -122,6 +124,7 @@ class _Host(Generic[Item]):
         "not_before",
         "put_off",
         "rounds",
+        "start",
         "storm",
         "waiting",
         "was_pushed_back",
@@ -129,14 +132,16 @@ class _Host(Generic[Item]):
 
     def __init__(self, key: str, bound: int, cap: int) -> None:
         self.key = key
+        self.start = bound
         self.bound = bound  # requests at once, as learned
         self.cap = cap
         self.waiting: deque[Item] = deque()
         self.in_flight = 0
-        self.put_off = 0  # items waiting for a time of their own
+        self.put_off: dict[int, Item] = {}  # items waiting for a time of their own, by their timers' numbers
         self.bucket = -1  # where it stands among the ready ones; -1: not ready
         self.good_answers = 0  # since the bound last changed
         self.not_before = 0.0  # the gate
+        self.gate_timer = 0  # the number of the timer that opens it; 0: it is open
         self.is_probing = False  # after push-back: one at a time until a good answer
         self.was_pushed_back = False
         self.storm = 0
@@ -149,7 +154,7 @@ class _Host(Generic[Item]):
 
     @property
     def is_idle(self) -> bool:
-        return not self.waiting and not self.in_flight and not self.put_off
+        return not (self.waiting or self.in_flight or self.put_off or self.gate_timer)
 
 
 IDLE_HOSTS_KEPT: Final = 10_000
@@ -166,8 +171,9 @@ class Pacer(Generic[Item]):
         # Ready hosts by the logarithm of their queue's length, each bucket an ordered set; a bit a bucket in use.
         self._ready: list[OrderedDict[str, _Host[Item]]] = [OrderedDict() for _ in range(64)]
         self._used_buckets = 0
-        self._timers: list[tuple[float, int, _Host[Item], Item | None]] = []  # None: the host's gate opens
+        self._timers: list[tuple[float, int, _Host[Item]]] = []  # an item put off comes in, or the gate opens
         self._sequence = 0
+        self._gated: dict[str, _Host[Item]] = {}  # hosts whose gate is closed
         self._exhausted: deque[Item] = deque()
         self.in_flight = 0
         self.waiting = 0  # in queues and put off
@@ -177,11 +183,11 @@ class Pacer(Generic[Item]):
         host = self._host(host_key)
         if host.is_exhausted:
             self._exhausted.append(item)
+            self._retire(host)
             return
         self.waiting += 1
         if delay > 0:
-            host.put_off += 1
-            self._set_timer(now + delay, host, item)
+            host.put_off[self._set_timer(now + delay, host)] = item
             return
         if first:
             host.waiting.appendleft(item)
@@ -224,7 +230,8 @@ class Pacer(Generic[Item]):
             host.is_probing = False
             self._grow(host)
         elif pressure is Pressure.TROUBLE:
-            host.bound = max(1, host.bound // 2)
+            # Not below the start: a few pages that hang would bring all the others of their host to a standstill.
+            host.bound = max(host.bound // 2, min(host.bound, host.start))
             host.good_answers = 0
         elif pressure is Pressure.ERROR:
             host.is_probing = False
@@ -243,7 +250,7 @@ class Pacer(Generic[Item]):
 
     def gated(self, now: float) -> int:
         """How many hosts with work are being left alone."""
-        return sum(1 for host in self._hosts.values() if host.not_before > now and (host.waiting or host.put_off))
+        return sum(1 for host in self._gated.values() if host.not_before > now and (host.waiting or host.put_off))
 
     def _grow(self, host: _Host[Item]) -> None:
         if host.bound >= host.cap:
@@ -267,15 +274,19 @@ class Pacer(Generic[Item]):
             own = self._limits.first_wait * 2.0 ** (host.rounds - 1)
             wait = own if wait is None else max(wait, own)
         if wait is not None:
-            host.not_before = max(host.not_before, now + min(wait, self._limits.longest_wait))
-            self._set_timer(host.not_before, host, None)
+            opens_at = now + min(wait, self._limits.longest_wait)
+            if opens_at > host.not_before:
+                host.not_before = opens_at
+                host.gate_timer = self._set_timer(opens_at, host)
+                self._gated[host.key] = host
 
     def _exhaust(self, host: _Host[Item]) -> None:
         host.is_exhausted = True
-        self.waiting -= len(host.waiting)
+        self.waiting -= len(host.waiting) + len(host.put_off)
         self._exhausted.extend(host.waiting)
+        self._exhausted.extend(host.put_off.values())
         host.waiting.clear()
-        # Items put off come in with their timers; there are no more of them than requests were out.
+        host.put_off.clear()
 
     def _host(self, key: str) -> _Host[Item]:
         host = self._hosts.get(key)
@@ -286,27 +297,29 @@ class Pacer(Generic[Item]):
         return host
 
     def _retire(self, host: _Host[Item]) -> None:
-        if not host.is_idle or host.is_exhausted:
+        if not host.is_idle:
             return
         self._idle[host.key] = None
         if len(self._idle) > IDLE_HOSTS_KEPT:
             oldest, _ = self._idle.popitem(last=False)
             del self._hosts[oldest]
 
-    def _set_timer(self, when: float, host: _Host[Item], item: Item | None) -> None:
+    def _set_timer(self, when: float, host: _Host[Item]) -> int:
         self._sequence += 1
-        heapq.heappush(self._timers, (when, self._sequence, host, item))
+        heapq.heappush(self._timers, (when, self._sequence, host))
+        return self._sequence
 
     def _wake(self, now: float) -> None:
         while self._timers and self._timers[0][0] <= now:
-            _, _, host, item = heapq.heappop(self._timers)
-            if item is not None:
-                host.put_off -= 1
-                if host.is_exhausted:
-                    self.waiting -= 1
-                    self._exhausted.append(item)
-                    continue
-                host.waiting.append(item)
+            _, number, host = heapq.heappop(self._timers)
+            if number in host.put_off:
+                host.waiting.append(host.put_off.pop(number))
+            elif number == host.gate_timer:
+                host.gate_timer = 0
+                del self._gated[host.key]
+                self._retire(host)
+            else:
+                continue  # the gate was closed for longer, or the item went with its exhausted host
             self._settle(host, now)
 
     def _settle(self, host: _Host[Item], now: float) -> None:

@@ -52,7 +52,7 @@ class StatusSet:
         for part in filter(None, (piece.strip() for piece in text.split(","))):
             if match := re.fullmatch(r"([1-9])xx", part, re.IGNORECASE):
                 low, high = int(match[1]) * 100, int(match[1]) * 100 + 99
-            elif match := re.fullmatch(r"(\d{3})(?:(?:\.\.=?|-)(\d{3}))?", part):
+            elif match := re.fullmatch(r"([0-9]{3})(?:(?:\.\.=?|-)([0-9]{3}))?", part):
                 low, high = int(match[1]), int(match[2] or match[1])
             else:
                 raise PolicyError(f"{part!r} is not a status code or range: write 200, 200..299 or 2xx")
@@ -92,6 +92,10 @@ class Rule:
     timeout: float | None = None
     skip: bool | None = None
 
+    def __post_init__(self) -> None:
+        if self.timeout is not None:
+            _check_seconds("timeout", self.timeout)
+
     def matches(self, url: Url) -> bool:
         """Whether this rule is for `url` (fragment apart)."""
         return self.pattern.search(url.href) is not None
@@ -99,7 +103,8 @@ class Rule:
 
 def glob_pattern(glob: str) -> re.Pattern[str]:
     """A shell glob over the whole URL (``https://example.com/*``) as a pattern."""
-    return re.compile(fnmatch.translate(glob))
+    # Anchored: fields of a rule must not go to a site that has the glob's URL somewhere in its query.
+    return re.compile(r"\A" + fnmatch.translate(glob))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,15 +171,18 @@ class Policy:
     """All that match apply, later ones over earlier ones."""
 
     def __post_init__(self) -> None:
-        for name in ("timeout", "connect_timeout"):
-            if not 0 < getattr(self, name) <= 3600:
-                raise PolicyError(f"{name} must be more than 0 and at most 3600 seconds, not {getattr(self, name)}")
+        _check_seconds("timeout", self.timeout)
+        _check_seconds("connect_timeout", self.connect_timeout)
         if not 0 <= self.max_redirects <= 100:
             raise PolicyError(f"max_redirects must be 0 to 100, not {self.max_redirects}")
         if not 1 <= self.tries <= 20:
             raise PolicyError(f"tries must be 1 to 20, not {self.tries}")
-        if not self.retry_delays or min(self.retry_delays) < 0:
-            raise PolicyError("retry_delays must be one or more numbers of seconds, none negative")
+        if not self.retry_delays or not all(0 <= delay <= 3600 for delay in self.retry_delays):
+            raise PolicyError("retry_delays must be one or more numbers of seconds, each 0 to 3600")
+        if not 0 <= self.jitter <= 10:
+            raise PolicyError(f"jitter must be 0 to 10, not {self.jitter}")
+        if not 0 <= self.retry_after_cap <= 86_400:
+            raise PolicyError(f"retry_after_cap must be 0 to 86400 seconds, not {self.retry_after_cap}")
 
     def accepts(self, status: int) -> bool:
         """Whether an answer with this code is ok."""
@@ -187,8 +195,12 @@ class Policy:
         return self.retry_delays[min(tries_used, len(self.retry_delays)) - 1]
 
     def fields_for(self, origin: str) -> Fields:
-        """All the request fields that `origin` may see."""
-        return self.headers + tuple(self.credentials.get(origin, ()))
+        """All the request fields that `origin` may see; its own are stronger than ones of the same name for all."""
+        own = tuple(self.credentials.get(origin, ()))
+        if not own:
+            return self.headers
+        names = {name.lower() for name, _ in own}
+        return tuple(pair for pair in self.headers if pair[0].lower() not in names) + own
 
     def refusal(self, url: Url) -> Fault | None:
         """Why `url` is not to be asked, or None."""
@@ -237,6 +249,11 @@ class Policy:
             exclusive_origin=origin,
             exclusive_names=tuple(name for name, _ in self.unscoped_credentials),
         )
+
+
+def _check_seconds(name: str, seconds: float) -> None:
+    if not 0 < seconds <= 3600:
+        raise PolicyError(f"{name} must be more than 0 and at most 3600 seconds, not {seconds}")
 
 
 def _excluded(detail: str) -> Fault:

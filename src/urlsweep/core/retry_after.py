@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from email.utils import parsedate_to_datetime
 
 from urlsweep.core.model import Reply
@@ -29,6 +30,8 @@ def retry_after(reply: Reply, wall: float) -> float | None:
 
 def _epoch(http_date: str) -> float | None:
     try:
-        return parsedate_to_datetime(http_date).timestamp()
+        moment = parsedate_to_datetime(http_date)
+        # The asctime form names no zone: "HTTP-date is always UTC" (RFC 9110 section 5.6.7).
+        return (moment if moment.tzinfo is not None else moment.replace(tzinfo=dt.UTC)).timestamp()
     except (ValueError, TypeError, OverflowError, IndexError):
         return None

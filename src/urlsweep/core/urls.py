@@ -10,13 +10,11 @@ from __future__ import annotations
 import ipaddress
 from functools import lru_cache
 from typing import Final, NamedTuple
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 import can_ada
 
 from urlsweep.core.model import Fault, Outcome, Reason
-
-WEB_SCHEMES: Final = frozenset({"http:", "https:"})
 
 KNOWN_SCHEMES: Final = frozenset(
     # Registered or in wide use (IANA URI Schemes registry) and not the web's: real links that have no HTTP status.
@@ -30,7 +28,7 @@ KNOWN_SCHEMES: Final = frozenset(
 )
 
 _COMMON_TYPOS: Final = {"htp", "http", "https", "htps", "htttp", "htttps", "hhttp", "hhttps", "ttp", "ttps", "hppt"}
-_DEFAULT_PORTS: Final = {"http:": "80", "https:": "443"}
+_SCHEMES: Final = {"http:": ("http", 80), "https:": ("https", 443)}  # one string each, however many URLs wait
 
 
 class Url(NamedTuple):
@@ -88,15 +86,14 @@ def parse(text: str) -> Url | Fault:
 def resolve(base: Url, location: str) -> Url | Fault:
     """The URL that a Location of `base` names: relative, scheme-relative and untidy ones as browsers take them.
 
-    A fragment is inherited from `base` where `location` has none (RFC 9110 section 10.2.2). A Location whose bytes
-    were UTF-8 but were read as Latin-1, as field values are, is read as UTF-8.
+    A fragment is inherited from `base` where `location` has none (RFC 9110 section 10.2.2), userinfo where `location`
+    is relative (WHATWG).
     """
+    start = can_ada.parse(base.href)
+    if base.has_credentials:
+        start.username, start.password = quote(base.username, safe=""), quote(base.password, safe="")
     try:
-        text = location.encode("latin-1").decode("utf-8")
-    except UnicodeError:
-        text = location
-    try:
-        parsed = can_ada.parse(base.href) + text
+        parsed = start + utf8_of(location)
     except (ValueError, TypeError):
         return Fault(Outcome.INVALID, Reason.URL_MALFORMED, f"{clip(location)!r} is not a URL")
     url = _url(parsed)
@@ -105,11 +102,22 @@ def resolve(base: Url, location: str) -> Url | Fault:
     return url
 
 
+def utf8_of(value: str) -> str:
+    """A field value whose bytes were read as Latin-1, as field values are: read as UTF-8 where they are that."""
+    if value.isascii():
+        return value
+    try:
+        return value.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return value
+
+
 def _url(parsed: can_ada.URL) -> Url | Fault:
     scheme = parsed.protocol
-    if scheme not in WEB_SCHEMES:
+    if scheme not in _SCHEMES:
         return _why_not_web(scheme[:-1])
-    port = int(parsed.port or _DEFAULT_PORTS[scheme])
+    name, default_port = _SCHEMES[scheme]
+    port = int(parsed.port or default_port)
     username = password = ""
     if parsed.has_credentials():
         username, password = unquote(parsed.username), unquote(parsed.password)
@@ -118,14 +126,14 @@ def _url(parsed: can_ada.URL) -> Url | Fault:
     if parsed.has_hash():
         fragment = parsed.hash
         parsed.hash = ""
-    return Url(parsed.href, fragment, scheme[:-1], parsed.hostname, port, username, password)
+    return Url(parsed.href, fragment, name, parsed.hostname, port, username, password)
 
 
 def _why_malformed(text: str) -> Fault:
     if not text.strip():
         detail = "empty: a URL was expected"
     elif "://" not in text and can_parse(f"https://{text.lstrip('/')}"):
-        detail = f"has no scheme: did you mean https://{clip(text.lstrip('/'))} ?"
+        detail = f"has no scheme: did you mean {clip(redact('https://' + text.lstrip('/')))} ?"
     elif any("\ud800" <= character <= "\udfff" for character in text):
         detail = "holds bytes that are no text"
     else:
@@ -173,6 +181,19 @@ def address_of(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | Non
 
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052: the last 32 bits are an IPv4 address
 
+# Not globally reachable as the registries of 2025 say, and not known as such to every supported Python's ipaddress.
+_NOT_PUBLIC: Final = tuple(
+    ipaddress.ip_network(network)
+    for network in (
+        "192.0.0.0/24",  # IETF protocol assignments, RFC 6890
+        "::/96",  # IPv4-compatible addresses, deprecated by RFC 4291 section 2.5.5.1
+        "64:ff9b:1::/48",  # NAT64 for local use, RFC 8215
+        "3fff::/20",  # documentation, RFC 9637
+        "5f00::/16",  # segment identifiers, RFC 9602
+        "fec0::/10",  # site-local, deprecated by RFC 3879
+    )
+)
+
 
 @lru_cache(maxsize=4096)
 def is_public(address: str) -> bool:
@@ -187,7 +208,7 @@ def is_public(address: str) -> bool:
             inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
         if inner is not None:
             ip = inner
-    return ip.is_global and not ip.is_multicast
+    return ip.is_global and not ip.is_multicast and not any(ip in network for network in _NOT_PUBLIC)
 
 
 def names_private_host(host: str) -> bool:
@@ -203,17 +224,24 @@ def names_private_host(host: str) -> bool:
 
 
 def redact(text: str) -> str:
-    """`text` with the password of its userinfo, if it is a URL that has one, replaced by ``***``."""
+    """`text` with the password of its userinfo, if it is or means to be a URL that has one, replaced by ``***``."""
     if "@" not in text:
         return text
     try:
         parsed = can_ada.parse(text)
     except (ValueError, TypeError):
-        head, at, tail = text.rpartition("@")
-        scheme, separator, userinfo = head.rpartition("//")
-        user, colon, _ = userinfo.partition(":")
-        return f"{scheme}{separator}{user}:***{at}{tail}" if colon else text
+        before, separator, rest = text.partition("//")
+        return before + separator + _without_password(rest) if separator else _without_password(text)
     if parsed.has_non_empty_password():
         parsed.password = "***"  # noqa: S105
         return parsed.href
+    authority, slash, path = text.partition("/")
+    if not path.startswith("/") and parsed.protocol[:-1] not in KNOWN_SCHEMES:
+        return _without_password(authority) + slash + path  # user:password@host reads as a URL of the scheme "user"
     return text
+
+
+def _without_password(text: str) -> str:
+    userinfo, at, tail = text.rpartition("@")
+    user, colon, _ = userinfo.partition(":")
+    return f"{user}:***{at}{tail}" if colon else text
