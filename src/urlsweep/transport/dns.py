@@ -1,0 +1,409 @@
+"""Names to addresses: look-ups by aiodns, shared and remembered, and what each resolver's answer means.
+
+Contract: `Resolver.addresses` gives at least one address or raises `LookupFailedError` with a reason that can be
+trusted: `dns.not_found` only where the DNS denied the name for every family that was asked; anything else that went
+wrong is `dns.failure` or `dns.timeout`, which may pass.
+Not in here: connecting, and whether an address may be asked (see `PublicResolver`, which only filters).
+
+Choices:
+- A and AAAA are asked apart. One c-ares call for both reports the status of whichever answer came last: a failure of
+  one half could hide behind a denial of the other and a live name be called missing.
+- The hosts file comes first, for all families at once: a host pinned there must not get the DNS's other family.
+- The search list is for names without a dot, as in `http://intranet/`. A name with a dot is absolute (libc, and with it
+  most browsers, would try it under each search domain too, where a wildcard makes every dead link live).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import socket
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple, Protocol
+
+import aiohttp.abc
+
+from urlsweep.core.model import Reason
+from urlsweep.core.urls import clip, is_public
+from urlsweep.transport.exchange import Stage, note
+from urlsweep.transport.hosts_file import HostsFile, hosts_path
+from urlsweep.transport.options import Family, TransportOptions
+
+try:
+    import aiodns
+except ImportError:  # pragma: no cover - a platform without a wheel of c-ares
+    aiodns = None  # type: ignore[assignment]  # told apart in _backend
+
+LOOKUP_SECONDS: Final = 5.0
+"""One whole look-up, its tries included: libc's own time-out, and half of the 10 s a connection may take."""
+
+QUERY_SECONDS: Final = 1.5
+"""One query to one server, doubled with each round: a lost packet is repeated before the look-up's time is up."""
+
+QUERY_TRIES: Final = 3
+"""Rounds over the servers: 1.5 s and 3 s fit within the look-up's time; a third begins only where servers are quick."""
+
+RESOLUTION_DELAY_SECONDS: Final = 0.05
+"""How long AAAA is waited for once A has come (RFC 8305 section 3): some name servers never answer it."""
+
+MIN_REMEMBERED_SECONDS: Final = 30.0
+"""A host's URLs are asked within a short while; a TTL of 0 would mean a look-up for each."""
+
+MAX_REMEMBERED_SECONDS: Final = 300.0
+"""A sweep runs for hours; an address that moved must be noticed."""
+
+DENIAL_REMEMBERED_SECONDS: Final = 30.0
+"""Denials (RFC 2308) are final for a URL at once; this spares the host's other URLs the look-up. What may pass is not
+remembered at all: later tries must really ask again."""
+
+REMEMBERED_HOSTS: Final = 20_000
+"""Names kept: some 20 MB at the most, and many times what the engine has open or queued near its front."""
+
+_DENIALS: Final = frozenset({Reason.DNS_NOT_FOUND})
+_FAMILIES: Final[dict[Family, tuple[socket.AddressFamily, ...]]] = {
+    "any": (socket.AF_INET, socket.AF_INET6),
+    "ipv4": (socket.AF_INET,),
+    "ipv6": (socket.AF_INET6,),
+}
+_LOOPBACK: Final = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}
+
+
+class LookupFailedError(OSError):
+    """No address: `reason` and `detail` say why."""
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+
+
+class NotPublicError(OSError):
+    """The name has addresses, and none of them is public."""
+
+    def __init__(self, host: str, addresses: Sequence[str]) -> None:
+        super().__init__(f"{host} is not public")
+        self.detail = f"{host} has the address {addresses[0]}, which is not public"
+
+
+class Found(NamedTuple):
+    """What one look-up gave."""
+
+    addresses: tuple[str, ...]
+    ttl: float  # seconds that it may be remembered
+
+
+class Backend(Protocol):
+    """Who really asks."""
+
+    async def look_up(self, host: str, families: Sequence[socket.AddressFamily]) -> Found:
+        """The addresses of `host`. Raises LookupFailedError, within LOOKUP_SECONDS."""
+
+    async def aclose(self) -> None:
+        """Give up what is still asked."""
+
+
+class Resolver:
+    """Addresses of names: overrides, special names, then the backend, each name asked once however many want it."""
+
+    def __init__(self, options: TransportOptions, backend: Backend | None = None) -> None:
+        self._families = _FAMILIES[options.family]
+        self._overrides: dict[tuple[str, int], list[str]] = {}
+        for host, port, address in options.resolve:
+            self._overrides.setdefault((host.lower().rstrip("."), port), []).append(address.strip("[]"))
+        self._backend = backend or _backend(options)
+        self._remembered: OrderedDict[str, tuple[float, Found | LookupFailedError]] = OrderedDict()
+        self._lookups: dict[str, asyncio.Task[Found | LookupFailedError]] = {}
+        self._is_closed = False
+
+    async def addresses(self, host: str, port: int) -> tuple[str, ...]:
+        """The IP addresses of `host`, at least one. Raises LookupFailedError.
+
+        A look-up goes on for the others that wait for it, and for later ones, when one who waits is cancelled.
+        """
+        name = host.lower().rstrip(".")
+        pinned = self._overrides.get((name, port)) or self._overrides.get(("*", port))
+        if pinned is not None:
+            return tuple(pinned)
+        special = _special(name, self._families)
+        found = special if special is not None else await self._shared(name)
+        if isinstance(found, LookupFailedError):
+            raise LookupFailedError(found.reason, found.detail)  # a fresh one: tracebacks grow with each raise
+        return found.addresses
+
+    async def _shared(self, name: str) -> Found | LookupFailedError:
+        if self._is_closed:
+            return _CLOSED
+        known = self._remembered.get(name)
+        if known is not None:
+            until, found = known
+            if asyncio.get_running_loop().time() < until:
+                self._remembered.move_to_end(name)
+                return found
+            del self._remembered[name]
+        task = self._lookups.get(name)
+        if task is None:
+            task = asyncio.create_task(self._look_up(name), name=f"look-up of {name}")
+            self._lookups[name] = task
+            task.add_done_callback(lambda _: self._lookups.pop(name, None))
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if self._is_closed and task.cancelled() and not _is_cancelling():
+                return _CLOSED
+            raise
+
+    async def _look_up(self, name: str) -> Found | LookupFailedError:
+        found: Found | LookupFailedError
+        try:
+            found = await self._backend.look_up(name, self._families)
+        except LookupFailedError as error:
+            found = error
+        if isinstance(found, Found):
+            self._remember(name, min(max(found.ttl, MIN_REMEMBERED_SECONDS), MAX_REMEMBERED_SECONDS), found)
+        elif found.reason in _DENIALS:
+            self._remember(name, DENIAL_REMEMBERED_SECONDS, found.with_traceback(None))
+        return found
+
+    def _remember(self, name: str, seconds: float, found: Found | LookupFailedError) -> None:
+        self._remembered[name] = (asyncio.get_running_loop().time() + seconds, found)
+        if len(self._remembered) > REMEMBERED_HOSTS:
+            self._remembered.popitem(last=False)
+
+    async def aclose(self) -> None:
+        """End every look-up; who waits for one gets LookupFailedError. Idempotent."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        tasks = list(self._lookups.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._backend.aclose()
+
+
+class AnyResolver(aiohttp.abc.AbstractResolver):
+    """What aiohttp asks: every address."""
+
+    def __init__(self, resolver: Resolver) -> None:
+        self._resolver = resolver
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[aiohttp.abc.ResolveResult]:
+        """`host`'s addresses in aiohttp's form; the families are those the options name."""
+        del family
+        note(Stage.LOOKUP)
+        addresses = self._admitted(host, await self._resolver.addresses(host, port))
+        note(Stage.CONNECT)
+        return [
+            {
+                "hostname": host,
+                "host": address,
+                "port": port,
+                "family": socket.AF_INET6 if ":" in address else socket.AF_INET,
+                "proto": socket.IPPROTO_TCP,
+                "flags": socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
+            }
+            for address in addresses
+        ]
+
+    def _admitted(self, host: str, addresses: Sequence[str]) -> Sequence[str]:
+        del host
+        return addresses
+
+    async def close(self) -> None:
+        """Nothing: the Resolver is closed by who made it."""
+
+
+class PublicResolver(AnyResolver):
+    """What aiohttp asks where only public addresses may be connected to. Raises NotPublicError where none is left.
+
+    A connection is made to the very address that was judged, so an answer that changes (DNS rebinding) gains nothing.
+    """
+
+    def _admitted(self, host: str, addresses: Sequence[str]) -> Sequence[str]:
+        public = [address for address in addresses if is_public(address)]
+        if not public:
+            raise NotPublicError(host, addresses)
+        return public
+
+
+def _special(name: str, families: Sequence[socket.AddressFamily]) -> Found | LookupFailedError | None:
+    """The answer for a name that must not be asked for (RFC 6761, RFC 7686)."""
+    top = name.rpartition(".")[2]
+    if top == "localhost":
+        return Found(tuple(_LOOPBACK[family] for family in families), 0)
+    if top == "invalid":
+        return LookupFailedError(Reason.DNS_NOT_FOUND, f"{clip(name)} does not exist: no name under .invalid does")
+    if top == "onion":
+        return LookupFailedError(
+            Reason.DNS_NOT_FOUND, f"{clip(name)} exists within Tor only: ask it through Tor's SOCKS proxy"
+        )
+    return None
+
+
+def _is_cancelling() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+_CLOSED: Final = LookupFailedError(Reason.DNS_FAILURE, "the look-up was given up: the transport was closed")
+
+
+def _backend(options: TransportOptions) -> Backend:
+    if aiodns is not None:
+        try:
+            return AresBackend(options)
+        except RuntimeError:
+            pass  # Windows' Proactor loop without c-ares' own thread: aiodns cannot run there
+    return SystemBackend()
+
+
+# --- aiodns -----------------------------------------------------------------------------------------------------------
+
+
+class AresBackend:
+    """Look-ups by c-ares (aiodns)."""
+
+    def __init__(self, options: TransportOptions) -> None:
+        """Raises RuntimeError where c-ares cannot run."""
+        self._hosts_file = HostsFile(hosts_path())
+        self._dns = aiodns.DNSResolver(list(options.resolvers) or None, timeout=QUERY_SECONDS, tries=QUERY_TRIES)
+
+    async def look_up(self, host: str, families: Sequence[socket.AddressFamily]) -> Found:
+        """The hosts file's addresses, or else the DNS's of each of `families`, the machine's preferred one first."""
+        pinned = self._hosts_file.addresses(host, families)
+        if pinned:
+            return Found(pinned, MIN_REMEMBERED_SECONDS)
+        name = f"{host}." if "." in host else host  # with a final dot c-ares leaves the search list alone
+        halves = {family: self._dns.getaddrinfo(name, family=family) for family in families}
+        try:
+            await self._wait(halves)
+            return _combined(host, [half if half.done() else None for half in halves.values()])
+        finally:
+            for half in halves.values():
+                if not half.cancel() and not half.cancelled():
+                    half.exception()  # looked at, or asyncio would complain of it when nobody waits any more
+
+    @staticmethod
+    async def _wait(halves: dict[socket.AddressFamily, asyncio.Future[Any]]) -> None:
+        """Until all have answered, or A has and AAAA takes too long, or the look-up's time is up."""
+        patience = LOOKUP_SECONDS
+        ipv4 = halves.get(socket.AF_INET)
+        if ipv4 is not None and len(halves) > 1:
+            loop = asyncio.get_running_loop()
+            begun = loop.time()
+            await asyncio.wait([ipv4], timeout=LOOKUP_SECONDS)
+            has_addresses = ipv4.done() and ipv4.exception() is None
+            patience = RESOLUTION_DELAY_SECONDS if has_addresses else max(0.0, LOOKUP_SECONDS - (loop.time() - begun))
+        await asyncio.wait(halves.values(), timeout=patience)
+
+    async def aclose(self) -> None:
+        """End the channel; c-ares gives what is still asked up."""
+        await self._dns.close()
+
+
+def _addresses(result: Any) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(node.addr[0].decode("ascii") for node in result.nodes))
+
+
+def _combined(host: str, halves: Sequence[asyncio.Future[Any] | None]) -> Found:
+    """What the answers of all families say together. None stands for one that did not come in time."""
+    addresses: list[str] = []
+    ttls: list[int] = []
+    errors: list[int] = []
+    for half in halves:
+        error = aiodns.error.ARES_ETIMEOUT if half is None else _status(half.exception())
+        if error is not None:
+            errors.append(error)
+        elif half is not None:
+            addresses.extend(_addresses(half.result()))
+            ttls.extend(node.ttl for node in half.result().nodes)
+    if not addresses:
+        raise _denied(host, errors)
+    prefers_ipv6 = _has_ipv6_route()  # RFC 6724: an address that no route leads to comes last
+    addresses.sort(key=lambda address: (":" in address) != prefers_ipv6)
+    return Found(tuple(addresses), min(ttls))
+
+
+def _status(error: BaseException | None) -> int | None:
+    return None if error is None else int(error.args[0])
+
+
+def _denied(host: str, errors: Sequence[int]) -> LookupFailedError:
+    """Why no family has an address: missing only if the DNS said so for each."""
+    name = clip(host)
+    codes = aiodns.error
+    failed = [error for error in errors if error not in (codes.ARES_ENOTFOUND, codes.ARES_ENODATA, codes.ARES_EBADNAME)]
+    if codes.ARES_ETIMEOUT in failed:
+        return LookupFailedError(Reason.DNS_TIMEOUT, f"no DNS server answered for {name} within {LOOKUP_SECONDS:g} s")
+    if failed:
+        told = {
+            codes.ARES_ESERVFAIL: "the DNS server failed to resolve {} (SERVFAIL)",
+            codes.ARES_EREFUSED: "the DNS server refused to resolve {} (REFUSED)",
+            codes.ARES_EFORMERR: "the DNS server did not understand the query for {} (FORMERR)",
+            codes.ARES_ENOTIMP: "the DNS server does not know the kind of query for {} (NOTIMP)",
+            codes.ARES_EBADRESP: "the DNS server's answer for {} cannot be read",
+            codes.ARES_ECONNREFUSED: "no DNS server could be reached to resolve {}",
+            codes.ARES_ECANCELLED: "the look-up of {} was given up: the transport was closed",
+        }
+        sentence = told.get(failed[0], f"the look-up of {{}} failed (c-ares error {failed[0]})")
+        return LookupFailedError(Reason.DNS_FAILURE, sentence.format(name))
+    if codes.ARES_EBADNAME in errors:
+        return LookupFailedError(Reason.DNS_NOT_FOUND, f"{name} cannot exist: it is not a name the DNS can hold")
+    if codes.ARES_ENODATA in errors:
+        return LookupFailedError(Reason.DNS_NOT_FOUND, f"{name} exists but has no address (NODATA)")
+    return LookupFailedError(Reason.DNS_NOT_FOUND, f"{name} does not exist (NXDOMAIN)")
+
+
+@functools.cache
+def _has_ipv6_route() -> bool:
+    """Whether this machine has a route to the IPv6 internet. Nothing is sent: UDP's connect only looks the route up."""
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+            probe.connect(("2001:4860:4860::8888", 53))  # any global address does
+    except OSError:
+        return False
+    return True
+
+
+# --- the system's resolver --------------------------------------------------------------------------------------------
+
+
+class SystemBackend:
+    """Look-ups by getaddrinfo on the loop's threads, where aiodns cannot run. Tells less apart, and knows no TTL."""
+
+    async def look_up(self, host: str, families: Sequence[socket.AddressFamily]) -> Found:
+        """The addresses of `host` in the system's own order."""
+        family = families[0] if len(families) == 1 else socket.AF_UNSPEC
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(LOOKUP_SECONDS):
+                infos = await loop.getaddrinfo(host, None, family=family, type=socket.SOCK_STREAM)
+        except TimeoutError:
+            raise LookupFailedError(
+                Reason.DNS_TIMEOUT, f"the system did not resolve {clip(host)} within {LOOKUP_SECONDS:g} s"
+            ) from None
+        except socket.gaierror as error:
+            raise _system_denied(host, error) from None
+        except UnicodeError:
+            raise LookupFailedError(
+                Reason.DNS_NOT_FOUND, f"{clip(host)} cannot exist: it is not a name the DNS can hold"
+            ) from None
+        addresses = tuple(dict.fromkeys(str(info[4][0]).partition("%")[0] for info in infos))
+        return Found(addresses, MIN_REMEMBERED_SECONDS)
+
+    async def aclose(self) -> None:
+        """Nothing: the threads are the loop's."""
+
+
+_SYSTEM_DENIALS: Final = frozenset(
+    getattr(socket, name) for name in ("EAI_NONAME", "EAI_NODATA", "EAI_ADDRFAMILY") if hasattr(socket, name)
+)
+
+
+def _system_denied(host: str, error: socket.gaierror) -> LookupFailedError:
+    if error.errno in _SYSTEM_DENIALS:
+        return LookupFailedError(Reason.DNS_NOT_FOUND, f"{clip(host)} does not exist or has no address")
+    return LookupFailedError(Reason.DNS_FAILURE, f"the system failed to resolve {clip(host)} ({error.strerror})")

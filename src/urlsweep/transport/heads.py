@@ -1,0 +1,94 @@
+"""Header sections as browsers read them: what breaks the rules but still says plainly what it means is put straight.
+
+Contract: pure functions over the raw bytes of one header section. A section that keeps the rules comes back as it is;
+one that nobody could make sense of does too, for the parser to refuse.
+Not in here: connections, limits (see `wire`).
+
+Why: strict parsers (llhttp within aiohttp among them) refuse answers that every browser shows: a Content-Length beside
+`Transfer-Encoding: chunked`, the same Content-Length twice, a stray line, a space before a colon. To call such a link
+down would be a false alarm. Only a status and some fields are wanted here; where the length of the body is in doubt the
+connection ends with the answer, so that nothing can be smuggled into the next one (RFC 9112 section 11.2).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+_TOKEN: Final = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]"  # RFC 9110 section 5.6.2
+
+_WELL_FORMED: Final = re.compile(
+    rb"HTTP/1\.[01] [0-9]{3}(?: [^\r\n\0]*+)?\r?\n(?:%b++:[^\r\n\0]*+\r?\n)*+\r?\n" % _TOKEN
+)
+_FRAMING: Final = re.compile(rb"\n(?:content-length|transfer-encoding):[ \t]*([^\r\n]*)", re.IGNORECASE)
+_SIMPLE_FRAMING: Final = re.compile(rb"(?:[0-9]+|chunked)[ \t]*", re.IGNORECASE)
+_STATUS: Final = re.compile(
+    rb"[\r\n]*(?:HTTP(?:/(\d)(?:\.(\d))?)?|ICY)[ \t]+([0-9]{3})(?![0-9])[ \t]*([^\r\n\0]*)", re.IGNORECASE
+)
+_NAME: Final = re.compile(rb"(%b+)[ \t]*" % _TOKEN)
+_LINE_END: Final = re.compile(rb"\r?\n")
+
+
+def may_be_http(opening: bytes) -> bool:
+    """Whether an answer that begins with `opening` may still turn out to be a status line."""
+    start = opening.lstrip(b"\r\n")[:4].upper()
+    return b"HTTP".startswith(start) or b"ICY ".startswith(start)
+
+
+def straightened(section: bytes) -> bytes:
+    """`section`, its end of two line ends included, as a browser would take it."""
+    if _WELL_FORMED.fullmatch(section) is not None:
+        framing = _FRAMING.findall(section)
+        if not framing or (len(framing) == 1 and _SIMPLE_FRAMING.fullmatch(framing[0])):
+            return section
+    status = _STATUS.match(section)
+    if status is None:
+        return section
+    fields, is_certain = _straight_framing(_fields(section[status.end() :]))
+    major, minor, code, phrase = status.groups()
+    is_persistent = major == b"2" or minor not in (None, b"0")
+    lines = [b"HTTP/1.%d %b %b" % (is_persistent, code, phrase), *(b"%b: %b" % field for field in fields)]
+    if not is_certain:
+        lines.append(b"Connection: close")
+    return b"\r\n".join([*lines, b"", b""])
+
+
+def _fields(text: bytes) -> list[tuple[bytes, bytes]]:
+    """Names and values; lines that are no field are left out, folded ones joined (RFC 9112 section 5.2)."""
+    fields: list[tuple[bytes, bytes]] = []
+    for line in _LINE_END.split(text):
+        if line[:1] in (b" ", b"\t"):
+            if fields:
+                name, value = fields[-1]
+                fields[-1] = (name, value + b" " + _value(line))
+            continue
+        label, colon, value = line.partition(b":")
+        name_match = _NAME.fullmatch(label)
+        if colon and name_match is not None:
+            fields.append((name_match[1], _value(value)))
+    return fields
+
+
+def _value(text: bytes) -> bytes:
+    return text.replace(b"\0", b" ").replace(b"\r", b" ").strip()  # RFC 9110 section 5.5
+
+
+def _straight_framing(fields: list[tuple[bytes, bytes]]) -> tuple[list[tuple[bytes, bytes]], bool]:
+    """`fields` with at most one statement on where the body ends, and whether it is beyond doubt.
+
+    Lengths that contradict each other are left as they are: browsers refuse them too.
+    """
+    codings = [value for name, value in fields if name.lower() == b"transfer-encoding"]
+    lengths = {
+        length.strip() for name, value in fields if name.lower() == b"content-length" for length in value.split(b",")
+    }
+    digits = [length for length in lengths if length.isdigit()]
+    if len(digits) > 1 and not codings:
+        return fields, True
+    straight = [field for field in fields if field[0].lower() not in (b"transfer-encoding", b"content-length")]
+    if codings:
+        straight.append((b"Transfer-Encoding", b"chunked" if codings[-1].lower().endswith(b"chunked") else codings[-1]))
+        return straight, not lengths and len(codings) == 1
+    if digits:
+        straight.append((b"Content-Length", digits[0]))
+    return straight, len(lengths) == len(digits)
