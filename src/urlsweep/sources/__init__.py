@@ -12,7 +12,7 @@ __all__ = ["Child", "Parser", "SourceError"]
 
 
 class SourceError(Exception):
-    """An input that cannot be used at all: the message says what, where, and what to do. Told before it is asked from."""
+    """An input that cannot be used at all: the message says what, where, and what to do."""
 
 
 class Parser(Protocol):

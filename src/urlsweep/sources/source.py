@@ -1,0 +1,240 @@
+"""Sources: what one argument of a run gives, target by target.
+
+Contract: `targets` is lazy and is run once. It may raise SourceError before its first target (a pipe without the column
+that was asked for); whatever goes wrong later, and all that goes wrong with fetched documents, is a row.
+Not in here: what an argument means (see `opening`), what a document's bytes mean (see `reading`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import AbstractContextManager, aclosing
+from typing import Final, NamedTuple, Protocol
+from urllib.parse import quote
+
+from urlsweep.core.documents import Fetcher, FetchError
+from urlsweep.core.model import Fault, Outcome, Reason, Target
+from urlsweep.core.urls import Url, clip, parse, redact, resolve
+from urlsweep.sources import SourceError
+from urlsweep.sources.child import Child
+from urlsweep.sources.download import Download
+from urlsweep.sources.input import Input
+from urlsweep.sources.pump import RawStream, pump
+from urlsweep.sources.reading import Reading
+from urlsweep.sources.robots import ROBOTS_LIMIT, RobotsParser
+
+DEEPEST_INDEX: Final = 5
+"""Indexes within indexes. sitemaps.org allows none; sites that do it all the same have two or three."""
+
+MOST_SITEMAPS: Final = 200_000
+"""Sitemaps read for one argument: at 50,000 URLs each ten thousand million, so that more of them is a trap."""
+
+
+class Source(Protocol):
+    """Gives the targets of one argument."""
+
+    name: str  # as people know it; without a password
+    columns: tuple[str, ...] | None  # a CSV file's, known from the start; None for a pipe and anything else
+    found: int  # rows given so far that came from the input
+    failed: bool  # something could not be read, and no row was found at all: exit code 3
+
+    def targets(self) -> AsyncGenerator[Target, None]:
+        """Every target, faults included. Close it (`contextlib.aclosing`) when it is left early."""
+
+
+class UrlSource:
+    """An argument that is itself a URL."""
+
+    def __init__(self, url: str, position: int) -> None:
+        self.columns: tuple[str, ...] | None = None
+        self.failed = False
+        self.name = redact(url)
+        self.found = 0
+        self._target = Target(url.strip(), f"argument {position}")
+
+    async def targets(self) -> AsyncGenerator[Target, None]:
+        """The one target."""
+        self.found = 1
+        yield self._target
+
+
+class _Pending(NamedTuple):
+    """A document to be read."""
+
+    url: str  # "" for the local one that the source was made for
+    found_in: str
+    depth: int  # how many documents lead to it
+
+
+class _Batch(NamedTuple):
+    """What one chunk of a document gave."""
+
+    base: str  # what the document's relative URLs are resolved against; "" for a local one
+    items: Iterator[Target | Child]
+
+
+class DocumentSource:
+    """A document, local or fetched, and all documents that it names, each read to its end before the next.
+
+    The sitemaps that an index names are asked for once the index is read; one that was read before is not read again,
+    which also ends every cycle. One that cannot be had is a row, and the others go on.
+    """
+
+    def __init__(
+        self,
+        given: Input,
+        *,
+        open_stream: Callable[[], AbstractContextManager[RawStream]] | None = None,
+        format_name: str | None = None,
+        expects_sitemap: bool = False,
+        columns: tuple[str, ...] | None = None,
+        fetcher: Fetcher | None = None,
+    ) -> None:
+        """Without `open_stream`, `given.name` is a URL: a sitemap's, or a site's root."""
+        self.name = redact(given.name)
+        self.columns = columns
+        self.found = 0
+        self.failed = False
+        self._given = given
+        self._open_stream = open_stream
+        self._format_name = format_name
+        self._expects_sitemap = expects_sitemap
+        self._fetcher = fetcher
+        self._seen: set[str] = set()  # sitemaps that were read or wait to be
+        self._repeats = 0  # in the document that is being read: names of sitemaps seen before
+
+    async def targets(self) -> AsyncGenerator[Target, None]:
+        """Every target in the documents' order, faults included."""
+        has_fault = False
+        pending = await self._first()  # the next one last
+        while pending:
+            document = pending.pop()
+            children: list[_Pending] = []
+            self._repeats = 0
+            batches = self._read_fetched(document) if document.url else self._read_local()
+            async with aclosing(batches):
+                async for base, items in batches:
+                    for item in items:
+                        if isinstance(item, Child):
+                            admitted = self._admit(item, base, document.depth + 1)
+                            if isinstance(admitted, _Pending):
+                                children.append(admitted)
+                            if not isinstance(admitted, Target):
+                                continue
+                            item = admitted  # a sitemap that cannot be read is a row
+                        if item.fault is None or item.fault.outcome is Outcome.INVALID:
+                            self.found += 1
+                        else:
+                            has_fault = True
+                        self.failed = has_fault and not self.found
+                        yield item
+            if self._repeats:
+                name = redact(document.url) or self.name
+                self._given.warn(f"{name} names {self._repeats:,} sitemap(s) again that were already named: read once")
+            pending.extend(reversed(children))
+
+    async def _first(self) -> list[_Pending]:
+        if self._open_stream is not None:
+            return [_Pending("", "", 0)]
+        url = parse(self._given.name)
+        if not isinstance(url, Url):
+            raise SourceError(f"{self.name}: {url.detail}")
+        if url.href == f"{url.origin}/":
+            return await self._sitemaps_of_site(url)
+        self._seen.add(url.href)
+        return [_Pending(self._given.name, self.name, 0)]
+
+    async def _sitemaps_of_site(self, root: Url) -> list[_Pending]:
+        """What the site's robots.txt names, the last one first; else its /sitemap.xml."""
+        robots = _beside(root, "/robots.txt")
+        children: list[Child] = []
+        base = robots
+        try:
+            async with Download(self._fetcher_or_fault(), robots) as download:
+                base = await download.final_url()
+                parser = RobotsParser(Input(redact(robots), url=base))
+                size = 0
+                async with aclosing(download.chunks()) as chunks:
+                    async for chunk in chunks:
+                        children.extend(parser.feed(chunk))
+                        size += len(chunk)
+                        if size > ROBOTS_LIMIT:
+                            break
+                    else:
+                        children.extend(parser.close())
+        except FetchError as error:
+            # 4xx: there is none, and nothing to say about it (RFC 9309 section 2.3.1.3).
+            if not 400 <= (error.fault.status or 0) < 500:
+                self._given.warn(f"{redact(robots)} could not be read ({error.fault.detail})")
+        admitted = [self._admit(child, base, 0) for child in children]
+        pending = [entry for entry in admitted if isinstance(entry, _Pending)]
+        for entry in admitted:
+            if isinstance(entry, Target):
+                self._given.warn(f"{redact(robots)} names the sitemap {clip(entry.url)!r}, which is no URL to fetch")
+        return pending[::-1] or [_Pending(_beside(root, "/sitemap.xml"), self.name, 0)]
+
+    async def _read_local(self) -> AsyncGenerator[_Batch, None]:
+        reading = Reading(self._given, self._format_name, expects_sitemap=self._expects_sitemap)
+        if self._open_stream is None:
+            return
+        try:
+            async with aclosing(pump(self._open_stream)) as chunks:
+                async for chunk in chunks:
+                    yield _Batch("", reading.feed(chunk))
+                    if reading.is_over:
+                        return
+            yield _Batch("", reading.close())
+        except OSError as error:
+            detail = f"reading it failed: {error.strerror or error}"
+            yield _Batch("", iter([self._given.fault(Reason.SOURCE_UNREADABLE, detail)]))
+
+    async def _read_fetched(self, document: _Pending) -> AsyncGenerator[_Batch, None]:
+        name = redact(document.url)
+        try:
+            async with Download(self._fetcher_or_fault(), document.url) as download:
+                base = await download.final_url()
+                reading = Reading(Input(name, url=base, warn=self._given.warn), expects_sitemap=True)
+                async with aclosing(download.chunks()) as chunks:
+                    async for chunk in chunks:
+                        yield _Batch(base, reading.feed(chunk))
+                        if reading.is_over:
+                            return
+                yield _Batch(base, reading.close())
+        except FetchError as error:
+            # What the body broke off in, a line or an element, is not closed: it must not pass for a whole one.
+            yield _Batch("", iter([Target(name, document.found_in, fault=error.fault)]))
+
+    def _fetcher_or_fault(self) -> Fetcher:
+        if self._fetcher is None:
+            raise FetchError(
+                Fault(Outcome.BROKEN, Reason.SOURCE_UNREADABLE, "nothing was given to fetch documents with")
+            )
+        return self._fetcher
+
+    def _admit(self, child: Child, base: str, depth: int) -> _Pending | Target | None:
+        """The document to read for `child`; a row where it cannot be read; None where it was named before."""
+        base_url = parse(base)
+        url = resolve(base_url._replace(fragment=""), child.url) if isinstance(base_url, Url) else parse(child.url)
+        if not isinstance(url, Url):
+            return Target(redact(child.url), child.found_in, fault=url)
+        if url.href in self._seen:
+            self._repeats += 1
+            return None
+        if depth > DEEPEST_INDEX:
+            refusal = f"refused: sitemap indexes nested more than {DEEPEST_INDEX} deep"
+        elif len(self._seen) >= MOST_SITEMAPS:
+            refusal = f"refused: more than {MOST_SITEMAPS:,} sitemaps"
+        else:
+            self._seen.add(url.href)
+            # A sitemap's own URL is asked with the user name it was written with; only an absolute one can have it.
+            return _Pending(child.url if url.has_credentials else url.href, child.found_in, depth)
+        fault = Fault(Outcome.BROKEN, Reason.SOURCE_UNSAFE, refusal)
+        return Target(url.shown, child.found_in, fault=fault)
+
+
+def _beside(root: Url, path: str) -> str:
+    """`path` on the site of `root`, with the credentials that its URL was given with."""
+    userinfo = ""
+    if root.has_credentials:
+        userinfo = f"{quote(root.username, safe='')}:{quote(root.password, safe='')}@"
+    return f"{root.scheme}://{userinfo}{root.origin.partition('://')[2]}{path}"
