@@ -11,8 +11,8 @@ from urlsweep.core.summary import Summary
 class Report(Protocol):
     """Writes rows to one binary stream as they finish. The stream is opened and closed by whoever made the report.
 
-    The stream is a buffered one, so that `stream.write` takes all it is given. What it raises (`BrokenPipeError`, a full
-    disk) passes up untouched. Making a report writes nothing.
+    The stream is a buffered one, so that `stream.write` takes all it is given. What it raises (`BrokenPipeError`, a
+    full disk) passes up untouched. Making a report writes nothing.
     """
 
     def write(self, result: Result) -> None:
@@ -20,4 +20,5 @@ class Report(Protocol):
 
     def close(self, summary: Summary) -> None:
         """Write what ends the report. After it the output is valid and complete, also when the run was cut short
-        (`summary.is_partial`) and also when no row was written. Does not close the stream."""
+        (`summary.is_partial`) and also when no row was written. Does not close the stream.
+        """
