@@ -12,17 +12,17 @@ from urlsweep.core.walls import WALL_FIELDS, WALLS, wall_of
 @pytest.mark.parametrize(
     ("status", "fields", "evidence"),
     [
-        (403, (("cf-mitigated", "challenge"),), "Cloudflare challenge: cf-mitigated: challenge (status 403)"),
-        (200, (("cf-mitigated", " Challenge "),), "Cloudflare challenge: cf-mitigated: Challenge (status 200)"),
-        (202, (("x-amzn-waf-action", "challenge"),), "AWS WAF: x-amzn-waf-action: challenge (status 202)"),
-        (405, (("x-amzn-waf-action", "captcha"),), "AWS WAF: x-amzn-waf-action: captcha (status 405)"),
-        (403, (("x-vercel-mitigated", "challenge"),), "Vercel challenge: x-vercel-mitigated: challenge (status 403)"),
-        (403, (("x-datadome", "protected"),), "DataDome: x-datadome: protected (status 403)"),
-        (429, (("x-kpsdk-ct", "0abc"),), "Kasada: x-kpsdk-ct: 0abc (status 429)"),
-        (403, (("x-sucuri-block", "1"),), "Sucuri firewall: x-sucuri-block: 1 (status 403)"),
-        (403, (("server", "AkamaiGHost"),), "Akamai edge: server: AkamaiGHost (status 403)"),
-        (999, (), "LinkedIn: status 999 to robots"),
-        (999, (("server", "nginx"),), "LinkedIn: status 999 to robots"),
+        (403, (("cf-mitigated", "challenge"),), "Cloudflare challenge: cf-mitigated: challenge"),
+        (200, (("cf-mitigated", " Challenge "),), "Cloudflare challenge: cf-mitigated: Challenge"),
+        (202, (("x-amzn-waf-action", "challenge"),), "AWS WAF: x-amzn-waf-action: challenge"),
+        (405, (("x-amzn-waf-action", "captcha"),), "AWS WAF: x-amzn-waf-action: captcha"),
+        (403, (("x-vercel-mitigated", "challenge"),), "Vercel challenge: x-vercel-mitigated: challenge"),
+        (403, (("x-datadome", "protected"),), "DataDome: x-datadome: protected"),
+        (429, (("x-kpsdk-ct", "0abc"),), "Kasada: x-kpsdk-ct: 0abc"),
+        (403, (("x-sucuri-block", "1"),), "Sucuri firewall: x-sucuri-block: 1"),
+        (403, (("server", "AkamaiGHost"),), "Akamai edge: server: AkamaiGHost"),
+        (999, (), "LinkedIn: answers robots with 999"),
+        (999, (("server", "nginx"),), "LinkedIn: answers robots with 999"),
     ],
 )
 def test_walls(status: int, fields: tuple[tuple[str, str], ...], evidence: str) -> None:

@@ -84,8 +84,8 @@ def wall_of(reply: Reply) -> str | None:
         if wall.statuses is not None and reply.status not in wall.statuses:
             continue
         if wall.field is None:
-            return f"{wall.vendor}: status {reply.status} to robots"
+            return f"{wall.vendor}: answers robots with {reply.status}"
         value = reply.get(wall.field)
         if value is not None and (wall.values is None or value.strip().lower() in wall.values):
-            return f"{wall.vendor}: {wall.field}: {value.strip()[:80]} (status {reply.status})"
+            return f"{wall.vendor}: {wall.field}: {value.strip()[:80]}"
     return None
