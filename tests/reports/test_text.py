@@ -87,7 +87,20 @@ def test_on_a_terminal_the_sentence_is_cut_and_the_url_is_not() -> None:
     assert ROWS[2].url in line
     assert line.endswith("…")
     long = Result(url="https://example.org/" + "a" * 300, outcome=Outcome.DOWN, reason="http.503", detail="whole")
-    assert written([long], ReportOptions(width=80)).endswith(f"{long.url}  http.503: whole\n")
+    assert written([long], ReportOptions(width=80)).endswith(f"{long.url}  http.503\n")
+
+
+def test_on_a_narrow_terminal_the_place_gives_way_before_the_sentence() -> None:
+    row = Result(
+        url="https://example.org/a/page/of/some/length",
+        outcome=Outcome.DOWN,
+        reason="response.timeout",
+        detail="did not answer",
+        found_in="sitemap.xml:123",
+    )
+    assert written([row], ReportOptions(width=90)) == (
+        "down          -  https://example.org/a/page/of/some/length  response.timeout: did not ans…\n"
+    )
 
 
 def test_a_long_url_does_not_push_the_next_rows_aside() -> None:

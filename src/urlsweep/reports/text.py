@@ -9,8 +9,8 @@ narrow and grow with what comes, up to a bound, since rows are written before th
 Rows that need a person's eye are written: all but `ok` and `skipped`. `ReportOptions.verbose` from 1 on adds those.
 
 Contract: one line is one row, whatever a URL holds (see `escape_terminal`). A URL is never cut to the terminal's width,
-because a cut one can be neither opened nor searched for; only the sentence at the end and the place are. A run that
-was cut short ends with a line that says so.
+because a cut one can be neither opened nor searched for; what gives way is the sentence at the end, then the place, then
+all of the sentence but the reason: the summary tells them again. A run that was cut short ends with a line that says so.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _WIDEST_URL_COLUMN: Final = 60
 _WIDEST_PLACE_COLUMN: Final = 28
 _OUTCOME_WIDTH: Final = max(map(len, Outcome))
 _STATUS_WIDTH: Final = 3
-_LEAST_TAIL: Final = 24  # columns; with fewer left the sentence would be nothing but its ellipsis, so the line wraps
+_LEAST_TAIL: Final = 24  # columns; with fewer left the sentence would be nothing but its ellipsis
 _GAP: Final = "  "
 
 
@@ -76,9 +76,11 @@ class TextReport:
         place_and_gap = pad(place, self._place_width) + _GAP if self._place_width else ""
         tail = _tail(result)
         if self._width is not None:
-            left = self._width - len(outcome) - len(_GAP) - text_width(before) - text_width(place_and_gap)
-            if left >= _LEAST_TAIL:
-                tail = shorten_end(tail, left)
+            room = self._width - len(outcome) - len(_GAP) - text_width(before)
+            if room - text_width(place_and_gap) < min(text_width(tail), _LEAST_TAIL):
+                place_and_gap = place = ""
+            left = room - text_width(place_and_gap)
+            tail = shorten_end(tail, left) if left >= _LEAST_TAIL else escape_terminal(result.reason or "")
         if not tail:
             place_and_gap = place
         style = OUTCOME_STYLES[result.outcome]
