@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import gzip
 import itertools
 
@@ -12,6 +13,8 @@ from urlsweep.sources import Child
 from urlsweep.sources.input import Input
 from urlsweep.sources.reading import SITEMAP_BYTES, SITEMAP_URLS, Reading
 from urlsweep.sources.tabular import TabularParser
+
+pack = functools.partial(gzip.compress, mtime=0)  # the same bytes, hence test names, in every process
 
 TEXT = b"https://a.example/\nhttps://b.example/\nhttps://c.example/\n"
 TABLE = b"name,url\nA,https://a.example/\nB,https://b.example/\nC,https://c.example/\n"
@@ -37,7 +40,7 @@ def reading_of(name: str = "input", format_name: str | None = None, *, expects_s
 @pytest.mark.parametrize("layers", [0, 1, 2])
 def test_every_format_is_told_by_content_packed_or_not(document: bytes, layers: int) -> None:
     for _ in range(layers):
-        document = gzip.compress(document)
+        document = pack(document)
     assert [item.url for item in read(reading_of(), document)] == URLS
     assert [item.url for item in read(reading_of(), *(bytes([byte]) for byte in document))] == URLS
 
@@ -45,7 +48,7 @@ def test_every_format_is_told_by_content_packed_or_not(document: bytes, layers: 
 @given(document=st.sampled_from(DOCUMENTS), cuts=st.lists(st.integers(0, 300), max_size=4), is_packed=st.booleans())
 def test_chunks_make_no_difference(document: bytes, cuts: list[int], is_packed: bool) -> None:
     if is_packed:
-        document = gzip.compress(document)
+        document = pack(document)
     edges = [0, *sorted(cuts), len(document) + 300]
     chunks = [document[start:end] for start, end in itertools.pairwise(edges)]
     assert read(reading_of(), *chunks) == read(reading_of(), document)
@@ -53,7 +56,7 @@ def test_chunks_make_no_difference(document: bytes, cuts: list[int], is_packed: 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_packed_data_cut_off_gives_whole_urls_only_and_a_fault(document: bytes) -> None:
-    packed = gzip.compress(document, compresslevel=0)  # stored: what is cut off is cut in the middle of a line
+    packed = pack(document, compresslevel=0)  # stored: what is cut off is cut in the middle of a line
     for length in range(2, len(packed)):
         *rows, last = read(reading_of(), packed[:length])
         assert isinstance(last, Target)
@@ -65,7 +68,7 @@ def test_packed_data_cut_off_gives_whole_urls_only_and_a_fault(document: bytes) 
 
 def test_nothing_is_read_after_a_fault() -> None:
     reading = reading_of()
-    first = list(reading.feed(gzip.compress(TEXT) + b"garbage"))
+    first = list(reading.feed(pack(TEXT) + b"garbage"))
     assert reading.is_over
     assert [item.url for item in first] == [*URLS, "input"]
     assert list(reading.feed(TEXT)) == []
@@ -85,7 +88,7 @@ def test_a_trickle_starts_at_the_first_line() -> None:
 
 def test_a_packed_trickle_starts_before_its_end() -> None:
     reading = reading_of("stdin")
-    packed = gzip.compress(b"".join(b"https://a.example/%d\n" % number for number in range(100_000)))
+    packed = pack(b"".join(b"https://a.example/%d\n" % number for number in range(100_000)))
     assert len(list(reading.feed(packed[: len(packed) // 2]))) > 10_000
 
 
@@ -99,7 +102,7 @@ def test_a_kind_that_nobody_reads_is_named(document: bytes) -> None:
 
 
 def test_a_bomb_is_a_fault() -> None:
-    *_, row = read(reading_of(), gzip.compress(b"https://a.example/\n" * 2_000_000))
+    *_, row = read(reading_of(), pack(b"https://a.example/\n" * 2_000_000))
     assert isinstance(row, Target)
     assert row.fault is not None
     assert row.fault.reason == Reason.SOURCE_UNSAFE

@@ -162,6 +162,7 @@ def test_atom(entries: str, expected: list[str]) -> None:
 
 def test_a_relative_atom_link_in_a_file_is_given_as_it_stands() -> None:
     assert urls('<feed><entry><link href="/x"/></entry></feed>') == ["/x"]
+    assert urls('<feed xml:base="mailto:x"><entry><link href="/x"/></entry></feed>') == ["/x"]
     assert urls('<feed xml:base="https://a.example/"><entry><link href="/x"/></entry></feed>') == [
         "https://a.example/x"
     ]

@@ -186,6 +186,21 @@ def test_a_quoted_cell_above_the_csv_modules_limit_is_an_invalid_row() -> None:
     assert csv.field_size_limit() == before
 
 
+def test_a_header_that_cannot_be_read_is_told() -> None:
+    header = b'url,"' + b"x" * (csv.field_size_limit() + 1) + b'"\n'
+    with pytest.raises(SourceError, match="no column begins with"):
+        read(header + b"a,b\n")
+    assert urls(header + b"https://a.example/,b\n") == ["https://a.example/"]
+
+
+def test_a_line_that_is_too_long_ends_an_open_quote() -> None:
+    quote, long_line, row = read(b'url,note\na,"b\n' + b"x" * (LONGEST_LINE + 1) + b"\nc,d\n")
+    assert [target.found_in for target in (quote, long_line, row)] == ["t.csv:2", "t.csv:3", "t.csv:4"]
+    assert quote.fault is not None
+    assert long_line.fault is not None
+    assert row.input == {"url": "c", "note": "d"}
+
+
 def test_a_line_that_is_too_long_is_an_invalid_row() -> None:
     first, wrong, last = read(b"url,note\na,1\n" + b"x" * (LONGEST_LINE + 1) + b"\nb,2\n")
     assert (first.url, last.url) == ("a", "b")

@@ -12,7 +12,7 @@ import os
 import stat
 import sys
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -22,7 +22,7 @@ from urlsweep.core.model import Target
 from urlsweep.core.urls import clip, is_web_url
 from urlsweep.sources import SourceError
 from urlsweep.sources.input import Input, ignore
-from urlsweep.sources.pump import CHUNK, RawStream
+from urlsweep.sources.pump import CHUNK, OpenStream, RawStream
 from urlsweep.sources.reading import Reading
 from urlsweep.sources.registry import FORMATS
 from urlsweep.sources.source import DocumentSource, Source, UrlSource
@@ -145,11 +145,11 @@ def _preview(reading: Reading, stream: io.FileIO) -> tuple[str, ...] | None:
     return None
 
 
-def _file_opener(path: str) -> Callable[[], AbstractContextManager[RawStream]]:
+def _file_opener(path: str) -> OpenStream:
     return partial(io.FileIO, path)
 
 
-def _stdin_opener(stdin: RawStream | None) -> Callable[[], AbstractContextManager[RawStream]]:
+def _stdin_opener(stdin: RawStream | None) -> OpenStream:
     if stdin is not None:
         return lambda: nullcontext(stdin)
     try:

@@ -31,7 +31,11 @@ class RawStream(Protocol):
         """The descriptor to wait for after a None."""
 
 
-async def pump(open_stream: Callable[[], AbstractContextManager[RawStream]]) -> AsyncGenerator[bytes, None]:
+OpenStream = Callable[[], AbstractContextManager[RawStream]]
+"""Opens a stream; leaving the context closes it, if it is ours to close."""
+
+
+async def pump(open_stream: OpenStream) -> AsyncGenerator[bytes, None]:
     """The chunks of the stream that `open_stream` gives; both are run, and the stream closed, in the thread.
 
     Raises OSError where opening or reading does. Close the generator (`contextlib.aclosing`) when it is left early.

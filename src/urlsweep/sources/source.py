@@ -7,8 +7,8 @@ Not in here: what an argument means (see `opening`), what a document's bytes mea
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import AbstractContextManager, aclosing
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
 from typing import Final, NamedTuple, Protocol
 from urllib.parse import quote
 
@@ -19,7 +19,7 @@ from urlsweep.sources import SourceError
 from urlsweep.sources.child import Child
 from urlsweep.sources.download import Download
 from urlsweep.sources.input import Input
-from urlsweep.sources.pump import RawStream, pump
+from urlsweep.sources.pump import OpenStream, pump
 from urlsweep.sources.reading import Reading
 from urlsweep.sources.robots import ROBOTS_LIMIT, RobotsParser
 
@@ -84,7 +84,7 @@ class DocumentSource:
         self,
         given: Input,
         *,
-        open_stream: Callable[[], AbstractContextManager[RawStream]] | None = None,
+        open_stream: OpenStream | None = None,
         format_name: str | None = None,
         expects_sitemap: bool = False,
         columns: tuple[str, ...] | None = None,
@@ -111,7 +111,10 @@ class DocumentSource:
             document = pending.pop()
             children: list[_Pending] = []
             self._repeats = 0
-            batches = self._read_fetched(document) if document.url else self._read_local()
+            if document.url or self._open_stream is None:
+                batches = self._read_fetched(document)
+            else:
+                batches = self._read_local(self._open_stream)
             async with aclosing(batches):
                 async for base, items in batches:
                     for item in items:
@@ -173,12 +176,10 @@ class DocumentSource:
                 self._given.warn(f"{redact(robots)} names the sitemap {clip(entry.url)!r}, which is no URL to fetch")
         return pending[::-1] or [_Pending(_beside(root, "/sitemap.xml"), self.name, 0)]
 
-    async def _read_local(self) -> AsyncGenerator[_Batch, None]:
+    async def _read_local(self, open_stream: OpenStream) -> AsyncGenerator[_Batch, None]:
         reading = Reading(self._given, self._format_name, expects_sitemap=self._expects_sitemap)
-        if self._open_stream is None:
-            return
         try:
-            async with aclosing(pump(self._open_stream)) as chunks:
+            async with aclosing(pump(open_stream)) as chunks:
                 async for chunk in chunks:
                     yield _Batch("", reading.feed(chunk))
                     if reading.is_over:

@@ -224,10 +224,7 @@ def resembles_table(head: Head) -> bool | None:
 
 def _shows_table(line: str) -> bool:
     for delimiter in _DELIMITERS:
-        try:
-            cells = _cells(line, delimiter)
-        except csv.Error:
-            continue
+        cells = _cells(line, delimiter)
         if _position("url", cells) is not None:
             return True
         if len(cells) > 1 and (delimiter == "\t" or not is_web_url(line)) and any(map(is_web_url, cells)):
