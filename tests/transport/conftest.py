@@ -86,6 +86,7 @@ class ScriptedServer:
         task.add_done_callback(self._tasks.discard)
         script = self._scripts[min(self.connections, len(self._scripts) - 1)]
         self.connections += 1
+        self._news.set()
         try:
             await script(Peer(reader, writer, self))
         except (asyncio.IncompleteReadError, ConnectionError, ssl.SSLError):
@@ -106,9 +107,17 @@ class ScriptedServer:
 
     async def received(self, count: int) -> None:
         """Wait until `count` requests have arrived."""
-        while len(self.requests) < count:
-            self._news.clear()
-            await self._news.wait()
+        await self._until(lambda: len(self.requests) >= count)
+
+    async def connected(self, count: int) -> None:
+        """Wait until `count` connections have been made."""
+        await self._until(lambda: self.connections >= count)
+
+    async def _until(self, has_happened: Callable[[], bool]) -> None:
+        async with asyncio.timeout(5):
+            while not has_happened():
+                self._news.clear()
+                await self._news.wait()
 
     @property
     def port(self) -> int:

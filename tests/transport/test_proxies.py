@@ -111,6 +111,31 @@ async def test_an_https_request_goes_through_a_tunnel(
     assert all(b"Proxy-Authorization" not in inner for inner in origin.requests)
 
 
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_a_proxy_may_be_spoken_to_in_tls(
+    serve: Serve, ask: Ask, make_transport: MakeTransport, secure: tuple[ssl.SSLContext, str], scheme: str
+) -> None:
+    context, cacert = secure
+    origin = await serve(always_ok, context=context)
+
+    async def script(peer: Peer) -> None:
+        request = await peer.head()
+        if request.startswith(b"CONNECT"):
+            await peer.say(b"HTTP/1.1 200 OK\r\n\r\n")
+            await _relay(peer, origin.port)
+        else:
+            await peer.say(OK)
+
+    proxy = await serve(script, context=context)
+    transport = make_transport(
+        proxy=f"https://a.example:{proxy.port}", cacert=cacert, resolve=(("a.example", proxy.port, "127.0.0.1"),)
+    )
+    reply = await ask(f"{scheme}://a.example/", transport=transport)
+    assert isinstance(reply, Reply), reply
+    assert len(proxy.requests) == 1
+    assert len(origin.requests) == (scheme == "https")
+
+
 @pytest.mark.parametrize(
     ("answer", "reason", "told"),
     [

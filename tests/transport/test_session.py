@@ -71,7 +71,7 @@ async def test_a_body_of_64_kib_is_drained(serve: Serve, ask: Ask) -> None:
         b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000000\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1000000\r\n",
         b"HTTP/1.1 200 OK\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + gzip.compress(b"\0" * 10_000_000),
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + gzip.compress(b"\0" * 10_000_000, mtime=0),
         b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\nConnection: close\r\n\r\n",
     ],
     ids=["long", "chunked", "until closed", "gzip bomb", "closing"],
@@ -453,7 +453,7 @@ async def test_a_body_is_given_decoded(
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n", Reason.RESPONSE_INVALID),
         (b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 10\r\n\r\nnot gzip..", Reason.RESPONSE_INVALID),
         (
-            b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + gzip.compress(bytes(range(256)) * 99)[:-20],
+            b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + gzip.compress(bytes(range(256)) * 99, mtime=0)[:-20],
             Reason.RESPONSE_INVALID,
         ),
         (b"HTTP/1.1 200 OK\r\nContent-Encoding: br\r\nContent-Length: 4\r\n\r\nbrbr", Reason.RESPONSE_INVALID),

@@ -187,7 +187,25 @@ async def test_what_was_read_of_a_certificate_is_remembered(
     transport = make_transport()
     for _ in range(3):
         await _failure(ask, server.url(host="localhost", scheme="https"), transport=transport)
+    await server.connected(1)
     assert server.connections == 1  # a handshake that the client gives up is not counted
+
+
+async def test_as_many_certificates_are_remembered_as_fit(
+    serve: Serve,
+    ask: Ask,
+    make_transport: MakeTransport,
+    context_for: IssueContext,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("urlsweep.transport.certificates.REMEMBERED_ORIGINS", 1)
+    servers = [await serve(always_ok, context=context_for("localhost")) for _ in range(2)]
+    transport = make_transport()
+    for server in (servers[0], servers[1], servers[0]):
+        await _failure(ask, server.url(host="localhost", scheme="https"), transport=transport)
+    await servers[0].connected(2)
+    await servers[1].connected(1)
+    assert [server.connections for server in servers] == [2, 1]
 
 
 async def test_a_certificate_that_is_not_valid_yet(
@@ -278,6 +296,26 @@ def test_what_a_certificate_holds_is_cleaned_and_bounded() -> None:
         assert told is not None
         assert told.isprintable()
         assert len(told) < 600
+
+
+def test_a_certificate_of_few_words() -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+
+    def encoded(*attributes: x509.NameAttribute[str]) -> bytes:
+        name = x509.Name(list(attributes))
+        builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+        certificate = (
+            builder.serial_number(1).not_valid_before(NOW - DAY).not_valid_after(NOW).sign(key, hashes.SHA256())
+        )
+        return certificate.public_bytes(serialization.Encoding.DER)
+
+    common_name_only = read_certificate(encoded(x509.NameAttribute(NameOID.COMMON_NAME, "old.example")))
+    assert common_name_only is not None
+    assert common_name_only.names == ("old.example",)
+    nameless = read_certificate(encoded())
+    assert nameless is not None
+    assert (nameless.names, nameless.issuer) == ((), "an authority without a name")
+    assert sentence(nameless, 62, "a.example") == "the certificate is for no name at all, not for a.example"
 
 
 @pytest.mark.parametrize("encoded", [b"", b"\x30\x03\x02\x01\x01", b"\xff" * 100])

@@ -4,7 +4,7 @@ Contract: a header section is bounded as a whole, interim answers included; a fi
 never lost to what comes after it; bytes that nobody asked for end the connection instead of answering the next request.
 Nothing in here knows about redirects, retries or rows.
 
-aiohttp (3.13, 3.14) offers no public way to any of this: its own limits hold for one line, one field and the number of
+aiohttp (3.14) offers no public way to any of this: its own limits hold for one line, one field and the number of
 fields; a stream of interim answers has none. So `Wire` subclasses `ResponseHandler` and wraps five of its methods
 (`set_response_params`, `data_received`, `feed_data`, `set_exception`, `close`); `tests/transport/test_wire.py` holds
 that to what an installed aiohttp really does.
