@@ -245,10 +245,10 @@ class Sweep:
         async for target in targets:
             self._take(target, loop.time())
             taken_in_a_row += 1
-            has_started_some = self._pump(loop)
+            self._pump(loop)
             if self._is_full():
                 await self._make_room()
-            elif has_started_some or taken_in_a_row >= BREATH:
+            elif taken_in_a_row >= BREATH:
                 await asyncio.sleep(0)
                 taken_in_a_row = 0
         self._is_fed = True
@@ -316,32 +316,29 @@ class Sweep:
 
     # -- requests out
 
-    def _pump(self, loop: asyncio.AbstractEventLoop) -> bool:
-        """Start whatever may start now, and see to being called again when more may. Whether anything started."""
+    def _pump(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Start whatever may start now, and see to being called again when more may."""
         if self._done.is_set():
-            return False
+            return
         if self._is_held_back:
             if not self._is_fed and self._unfetched < self._window:
-                return False
+                return
             self._is_held_back = False
         now = loop.time()
-        has_started_some = False
         while (ready := self._pacer.next(now)) is not None:
             self._own(loop.create_task(self._ask(loop, *ready)))
-            has_started_some = True
         self._settle_exhausted()
         if not self._is_fed and not self._is_full():
             self._more.set()
         if self._is_fed and not self._pending:
             self._done.set()
-            return has_started_some
+            return
         wake_at = self._pacer.wake_at()
         if wake_at is not None and (self._timer is None or wake_at != self._timer_at):
             if self._timer is not None:
                 self._timer.cancel()
             self._timer_at = wake_at
             self._timer = loop.call_at(wake_at, self._on_timer, loop)
-        return has_started_some
 
     def _on_timer(self, loop: asyncio.AbstractEventLoop) -> None:
         self._timer = None

@@ -1,0 +1,127 @@
+"""The library: `sweep` and `check`.
+
+Contract: nothing is printed, no signal is caught, no file or variable is read for settings. What is opened here is
+closed here. Not in here: any decision of a run (see `engine` and `core`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable
+from contextlib import aclosing
+from dataclasses import replace
+from typing import Final
+
+from urlsweep.core.check import NEEDED_FIELDS
+from urlsweep.core.model import Result, Target
+from urlsweep.core.summary import Summary
+from urlsweep.engine import Sweep
+from urlsweep.settings import Settings
+from urlsweep.transport import Transport
+
+AnyTargets = AsyncIterable[str | Target] | Iterable[str | Target]
+"""URLs, as text or as Targets that say where they were found."""
+
+
+async def sweep(
+    targets: AnyTargets,
+    settings: Settings | None = None,
+    *,
+    summary: Summary | None = None,
+    transport: Transport | None = None,
+) -> AsyncGenerator[Result, None]:
+    """Ask every one of `targets` and give a Result for each, as they finish (in the targets' order with
+    ``Settings(sort=True)``).
+
+    Targets are read no faster than they can be asked and results are taken: an endless list is fine. An asynchronous
+    generator of targets is closed at the end. `summary` is filled in as the run goes on. A `transport` that is given
+    stays the caller's to close. What a URL, a server or the network does wrong is a Result. Whoever leaves the loop
+    early should close the generator, so that the run ends there and then:
+
+        async with contextlib.aclosing(urlsweep.sweep(urls)) as results:
+            async for result in results:
+                ...
+
+    Raises SweepError where the run cannot go on (a credential without an origin, and targets of several); TypeError for
+    targets that are no URLs at all; ValueError for settings that name files which cannot be used; and whatever reading
+    `targets` raises.
+    """
+    settings = settings if settings is not None else Settings()
+    run_transport = transport if transport is not None else open_transport(settings)
+    try:
+        async with aclosing(_as_targets(targets)) as wanted:
+            run = Sweep(
+                wanted,
+                settings.policy(),
+                settings.limits(),
+                run_transport,
+                summary=summary,
+                is_ordered=bool(settings.sort),
+                seed=settings.seed,
+            )
+            async with aclosing(run.batches()) as batches:
+                async for batch in batches:
+                    for row in batch:
+                        yield row
+    finally:
+        if transport is None:
+            await run_transport.aclose()
+
+
+def check(urls: Iterable[str | Target], settings: Settings | None = None) -> list[Result]:
+    """Ask every one of `urls` and give their Results, in the order of `urls`.
+
+    >>> [str(result.reason) for result in check(["mailto:somebody@example.com", "htp://example.com/"])]
+    ['skip.unsupported_scheme', 'url.unknown_scheme']
+
+    Raises what `sweep` raises, and RuntimeError within a running event loop, which this would block.
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(_check(urls, replace(settings if settings is not None else Settings(), sort=True)))
+    raise RuntimeError(
+        "check() would block the event loop that is running: use 'async for result in urlsweep.sweep(urls)' in here"
+    )
+
+
+async def _check(urls: Iterable[str | Target], settings: Settings) -> list[Result]:
+    return [result async for result in sweep(urls, settings)]
+
+
+def open_transport(settings: Settings) -> Transport:
+    """The transport that `settings` ask for, in a running event loop. Raises TransportOptionError (a ValueError)."""
+    # aiohttp takes longer to import than all the rest together: those with a transport of their own need none of it.
+    from urlsweep.transport.session import SessionTransport
+
+    return SessionTransport(settings.transport_options(), needed_fields=NEEDED_FIELDS)
+
+
+TURN: Final = 256
+"""Targets taken from a plain iterable before other tasks get their turn."""
+
+
+async def _as_targets(targets: AnyTargets) -> AsyncGenerator[Target, None]:
+    if isinstance(targets, str | bytes):
+        raise TypeError("a list of URLs is expected, not a single text: write [url]")
+    if isinstance(targets, AsyncIterable):
+        iterator = aiter(targets)
+        try:
+            async for target in iterator:
+                yield _as_target(target)
+        finally:
+            if isinstance(iterator, AsyncGenerator):
+                await iterator.aclose()
+        return
+    for taken, target in enumerate(targets):
+        if taken % TURN == 0:
+            await asyncio.sleep(0)
+        yield _as_target(target)
+
+
+def _as_target(target: str | Target) -> Target:
+    if isinstance(target, Target):
+        return target
+    if isinstance(target, str):
+        return Target(target.strip())
+    raise TypeError(f"a URL is expected, as text or as a Target, not {type(target).__name__}: {target!r}")

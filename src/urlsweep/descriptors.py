@@ -1,0 +1,55 @@
+"""The limit on open file descriptors: raised as far as a run needs it, and what a run may ask at once within it.
+
+Contract: called by the command line alone, since the limit belongs to the whole process. Where the system has no such
+limit (Windows) nothing is done. Not in here: telling anybody.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+PER_REQUEST: Final = 2
+"""Sockets that one request may hold: while two addresses are raced (RFC 8305), one each."""
+
+SPARE: Final = 64
+"""Kept for everything else: standard streams, inputs, outputs, the resolver, the event loop, the ledger's database."""
+
+_USUAL_CEILING: Final = 10_240
+"""What macOS lets one process have (OPEN_MAX), whatever greater number it names as the hard limit."""
+
+
+def make_room(concurrency: int) -> int:
+    """Raise the soft limit as far as `concurrency` requests at once need; return how many there is room for, 1 to
+    `concurrency`. Never lowers the limit."""
+    try:
+        import resource
+    except ImportError:  # Windows: sockets are no file descriptors there
+        return concurrency
+    needed = _open_now() + SPARE + PER_REQUEST * concurrency
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if _reaches(soft, needed):
+        return concurrency
+    wanted = needed if _reaches(hard, needed) else hard
+    for attempt in (wanted, min(wanted, _USUAL_CEILING)):
+        if not _reaches(soft, attempt):
+            try:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (attempt, hard))
+            except (ValueError, OSError):
+                continue
+            soft = attempt
+            break
+    return max(1, min(concurrency, (soft - _open_now() - SPARE) // PER_REQUEST))
+
+
+def _reaches(limit: int, number: int) -> bool:
+    """Whether `limit`, which below zero is none at all (RLIM_INFINITY), lets `number` be open."""
+    return limit < 0 or limit >= number
+
+
+def _open_now() -> int:
+    """Descriptors that are open already; 3, the standard streams, where the system does not tell."""
+    for place in ("/proc/self/fd", "/dev/fd"):
+        if Path(place).is_dir():
+            return sum(1 for _ in Path(place).iterdir())
+    return 3

@@ -1,0 +1,75 @@
+"""The program around the commands: help, version, modules."""
+
+from __future__ import annotations
+
+import re
+import runpy
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+import urlsweep
+from urlsweep.cli import COMMANDS, HELP
+from urlsweep.settings import SETTINGS
+from urlsweep.settings.setting import flag_of
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import CommandLine
+
+
+@pytest.mark.parametrize("flag", ["-h", "--help"])
+def test_the_help_names_every_command(flag: str, cli: CommandLine) -> None:
+    ran = cli(flag)
+    assert (ran.code, ran.stderr, ran.stdout) == (0, "", HELP)
+    assert re.findall(r"^  (\w+) {2,}\w", HELP, re.MULTILINE) == list(COMMANDS)
+
+
+@pytest.mark.parametrize("flag", ["-V", "--version"])
+def test_the_version(flag: str, cli: CommandLine) -> None:
+    assert cli(flag).stdout == f"urlsweep {urlsweep.__version__}\n"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_a_help_with_examples_that_fits_the_terminal(command: str, cli: CommandLine) -> None:
+    ran = cli(command, "--help")
+    assert (ran.code, ran.stderr) == (0, "")
+    assert ran.stdout.startswith(f"usage: urlsweep {command}")
+    assert max(map(len, ran.rows)) <= 110
+
+
+def test_the_help_of_check_has_every_setting_and_exit_code(cli: CommandLine) -> None:
+    text = cli("check", "--help").stdout
+    assert not [name for name in SETTINGS if flag_of(name) not in text]
+    assert re.findall(r"^  (\d+) {2,}", text, re.MULTILINE) == ["0", "1", "2", "3", "70", "130", "141"]
+
+
+def test_the_examples_in_the_help_are_understood(cli: CommandLine) -> None:
+    text = cli("check", "--help").stdout + cli("--help").stdout
+    options = set(
+        re.findall(r"(?<!\S)--?[a-z][a-z-]*", "\n".join(re.findall(r"^  .*urlsweep check.*$", text, re.MULTILINE)))
+    )
+    assert options
+    known = set(re.findall(r"(?<!\S)--?[a-z][a-z-]*", cli("check", "--help").stdout))
+    assert options - {"-oE"} <= known
+
+
+def test_help_needs_nothing_heavy() -> None:
+    script = (
+        "import sys; from urlsweep.cli import main; main(['check', '--help']); "
+        "print(*{'aiohttp', 'asyncio', 'tqdm', 'aiodns', 'ssl'} & set(sys.modules), file=sys.stderr)"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert ran.stdout.startswith("usage: urlsweep check")
+    assert ran.stderr.split() == []
+
+
+def test_the_package_runs_as_a_module(
+    monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["urlsweep", "--version"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module("urlsweep", run_name="__main__")
+    assert ended.value.code == 0
+    assert capsysbinary.readouterr().out == f"urlsweep {urlsweep.__version__}\n".encode()

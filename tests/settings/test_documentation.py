@@ -1,0 +1,42 @@
+"""The pages that list the settings are made from the table.
+
+``UPDATE_PAGES=1 pytest tests/settings/test_documentation.py`` writes the list into them anew.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from urlsweep.cli.arguments import WORDS
+from urlsweep.settings.configuration import load
+from urlsweep.settings.reference import option_list
+
+ROOT = Path(__file__).parents[2]
+REFERENCE = ROOT / "docs" / "settings.md"
+LIST = re.compile(r"(?<=<!-- settings -->\n).*?(?=<!-- end of settings -->)", re.DOTALL)
+
+
+@pytest.mark.parametrize("page", [REFERENCE, ROOT / "README.md"], ids=lambda page: page.name)
+def test_the_list_of_settings_is_the_tables(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert page is not REFERENCE or LIST.search(text)
+    made = LIST.sub(lambda _: f"\n{option_list(WORDS)}\n", text)
+    if os.environ.get("UPDATE_PAGES"):
+        page.write_text(made, encoding="utf-8")
+    else:
+        assert text == made, "the table has changed: run UPDATE_PAGES=1 pytest tests/settings/test_documentation.py"
+
+
+def test_the_example_of_a_configuration_file_is_understood(tmp_path: Path) -> None:
+    example = re.search(r"```toml\n(.*?)```", REFERENCE.read_text(encoding="utf-8"), re.DOTALL)
+    assert example is not None
+    (tmp_path / "urlsweep.toml").write_text(example[1], encoding="utf-8")
+    settings = load(directory=tmp_path, environ={"STAGING_TOKEN": "t0k3n"}).settings
+    assert set(tomllib.loads(example[1])) == {"timeout", "accept", "exclude", "header_for", "rules"}
+    assert settings.header_for == (("https://staging.example.com", "Authorization", "Bearer t0k3n"),)
+    assert len(settings.rules) == 3

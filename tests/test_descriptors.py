@@ -1,0 +1,73 @@
+"""The limit on open file descriptors, with the system's made up."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from urlsweep import descriptors
+
+resource = pytest.importorskip("resource")
+
+
+class Limits:
+    """A process with `is_open` descriptors and limits that can be set up to `ceiling`."""
+
+    def __init__(self, soft: int, hard: int, is_open: int = 10, ceiling: int = 1_000_000) -> None:
+        self.soft, self.hard, self.is_open, self.ceiling = soft, hard, is_open, ceiling
+
+    def get(self, which: int) -> tuple[int, int]:
+        assert which == resource.RLIMIT_NOFILE
+        return self.soft, self.hard
+
+    def set(self, which: int, limits: tuple[int, int]) -> None:
+        soft, hard = limits
+        assert which == resource.RLIMIT_NOFILE
+        assert hard == self.hard
+        if soft > self.ceiling or (hard >= 0 and soft > hard):
+            raise ValueError("not allowed to raise maximum limit")
+        self.soft = soft
+
+
+@pytest.fixture
+def given(monkeypatch: pytest.MonkeyPatch) -> object:
+    def make(limits: Limits) -> Limits:
+        monkeypatch.setattr(resource, "getrlimit", limits.get)
+        monkeypatch.setattr(resource, "setrlimit", limits.set)
+        monkeypatch.setattr(descriptors, "_open_now", lambda: limits.is_open)
+        return limits
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("limits", "concurrency", "room", "soft_afterwards"),
+    [
+        (Limits(1024, 4096), 256, 256, 1024),  # enough as it is: left alone
+        (Limits(1024, 4096), 1000, 1000, 10 + 64 + 2000),  # raised as far as needed
+        (Limits(1024, 4096), 5000, (4096 - 74) // 2, 4096),  # raised as far as it goes
+        (Limits(1024, -1), 5000, 5000, 10 + 64 + 10_000),  # no hard limit
+        (Limits(256, -1, ceiling=10_240), 50_000, (10_240 - 74) // 2, 10_240),  # macOS says none and means one
+        (Limits(-1, -1), 50_000, 50_000, -1),  # no limit at all
+        (Limits(256, 256), 256, (256 - 74) // 2, 256),
+        (Limits(64, 64), 256, 1, 64),  # always one
+        (Limits(1024, 4096, ceiling=0), 1000, (1024 - 74) // 2, 1024),  # not allowed
+    ],
+)
+def test_room_is_made_as_far_as_needed_and_allowed(
+    limits: Limits, concurrency: int, room: int, soft_afterwards: int, given: object
+) -> None:
+    assert callable(given)
+    given(limits)
+    assert descriptors.make_room(concurrency) == room
+    assert limits.soft == soft_afterwards
+
+
+def test_without_such_a_limit_there_is_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "resource", None)
+    assert descriptors.make_room(100_000) == 100_000
+
+
+def test_what_is_open_is_counted() -> None:
+    assert descriptors._open_now() >= 3
