@@ -234,8 +234,6 @@ class Sweep:
     def _close_open_rows(self) -> None:
         for job in list(self._pending.values()):
             self._settle(job, self._check_of(job).unfinished())
-        while self._held:  # rows behind a target that was never read cannot be: every index read has its row by now
-            self._give(*heapq.heappop(self._held))
 
     # -- targets in
 

@@ -1,0 +1,218 @@
+"""Any list against any world: what must hold of every run, by hypothesis, under virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from urlsweep.core.model import Outcome, Reason, Result, Target
+from urlsweep.core.pacer import Limits
+from urlsweep.core.policy import Method, Policy
+from urlsweep.core.summary import Summary
+from urlsweep.core.urls import Url, parse
+from urlsweep.engine import Sweep
+from urlsweep.testing.fake import Answer, Behaviour, FakeTransport, by_method, failure, never, reply
+from urlsweep.testing.virtual_time import run_virtual
+
+HOSTS = ["a.test", "b.test", "c.test", "127.0.0.1"]
+PATHS = ["", "1", "2", "3?q", "4"]
+WALL = 784_111_777.0
+FAILURES = [
+    reason
+    for reason in Reason
+    if reason.startswith(("dns.", "connect.", "tls.", "response."))
+    or reason in (Reason.REDIRECT_FORBIDDEN, Reason.SKIP_PRIVATE_ADDRESS)
+]
+"""What a transport may say."""
+
+times = st.sampled_from([0.0, 0.0, 0.01, 0.5, 3.0, 19.0])
+locations = st.one_of(
+    st.builds(lambda host, path: f"http://{host}/{path}", st.sampled_from(HOSTS), st.sampled_from(PATHS)),
+    st.sampled_from(["1", "//b.test/2#f", "http://u:p@c.test/", "http://", "mailto:x@y"]),
+)
+answers: st.SearchStrategy[Answer] = st.one_of(
+    st.builds(lambda after: reply(200, after=after), times),
+    st.builds(
+        lambda status, after: reply(status, after=after),
+        st.sampled_from([204, 404, 410, 500, 502, 503, 429, 999]),
+        times,
+    ),
+    st.builds(
+        lambda status, location, after, cookie: reply(
+            status, ("location", location), ("set-cookie", cookie), after=after
+        ),
+        st.sampled_from([301, 302, 303, 307, 308]),
+        locations,
+        times,
+        st.sampled_from(["n=v", "n=w; Path=/", "m=1; Max-Age=0"]),
+    ),
+    st.builds(
+        lambda status, seconds: reply(status, ("retry-after", seconds)),
+        st.sampled_from([429, 503]),
+        st.sampled_from(["0", "2", "100000"]),
+    ),
+    st.builds(lambda reason, after: failure(reason, after=after), st.sampled_from(FAILURES), times),
+    st.just(never()),
+    st.just(reply(403, ("cf-mitigated", "challenge"))),
+)
+in_turn = st.lists(answers, min_size=1, max_size=4)
+
+
+@dataclass(frozen=True)
+class Host:
+    """What a host does with HEAD and with GET, answer by answer: made anew for every run, as behaviours count."""
+
+    head: list[Answer]
+    get: list[Answer]
+
+    def behaviour(self) -> Behaviour:
+        return by_method(head=self.head, get=self.get)
+
+
+hosts = st.builds(Host, in_turn, in_turn)
+targets = st.builds(
+    lambda scheme, userinfo, host, path, fragment: f"{scheme}://{userinfo}{host}/{path}{fragment}",
+    st.sampled_from(["http", "http", "http", "https"]),
+    st.sampled_from(["", "", "", "u:p@"]),
+    st.sampled_from([*HOSTS, "nowhere.test"]),
+    st.sampled_from(PATHS),
+    st.sampled_from(["", "#f", "#g"]),
+)
+lines = st.one_of(targets, targets, targets, st.sampled_from(["", "nonsense", "mailto:x@y", "htp://z/", "http://a b/"]))
+policies = st.builds(
+    Policy,
+    method=st.sampled_from(Method),
+    tries=st.integers(1, 3),
+    max_redirects=st.integers(0, 3),
+    follow=st.sampled_from([True, True, False]),
+    allow_private=st.booleans(),
+)
+limits = st.builds(
+    Limits,
+    concurrency=st.integers(1, 8),
+    per_host=st.sampled_from([None, None, 1, 3]),
+    probes=st.integers(1, 4),
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    """Everything that a run depends on."""
+
+    urls: list[str]
+    world: dict[str, Host]
+    policy: Policy
+    limits: Limits
+    is_ordered: bool
+    window: int
+    seed: int
+    pauses: list[float]  # of the source, by target; and of the consumer, by row
+    stop_at: float | None
+
+    async def go(self) -> tuple[list[Result], Summary, FakeTransport, float]:
+        transport = FakeTransport(hosts={name: host.behaviour() for name, host in self.world.items()})
+        summary = Summary()
+
+        async def source() -> AsyncIterator[Target]:
+            for index, url in enumerate(self.urls):
+                if pause := self.pauses[index % len(self.pauses)]:
+                    await asyncio.sleep(pause)
+                yield Target(url, f"list:{index}", {"index": index})
+
+        sweep = Sweep(
+            source(), self.policy, self.limits, transport,
+            summary=summary, is_ordered=self.is_ordered, seed=self.seed, window=self.window, wall=lambda: WALL,
+        )  # fmt: skip
+        loop = asyncio.get_running_loop()
+        if self.stop_at is not None:
+            loop.call_later(self.stop_at, sweep.stop)
+        rows = []
+        async for row in sweep:
+            rows.append(row)
+            if pause := self.pauses[-1 - len(rows) % len(self.pauses)]:
+                await asyncio.sleep(pause)
+        assert [task for task in asyncio.all_tasks() if task is not asyncio.current_task()] == []
+        assert transport.in_flight == 0
+        return rows, summary, transport, loop.time()
+
+
+runs = st.builds(
+    Run,
+    urls=st.lists(lines, max_size=40),
+    world=st.fixed_dictionaries(dict.fromkeys(HOSTS, hosts)),
+    policy=policies,
+    limits=limits,
+    is_ordered=st.booleans(),
+    window=st.sampled_from([1, 3, 100_000]),
+    seed=st.integers(0, 3),
+    pauses=st.lists(st.sampled_from([0.0, 0.0, 0.0, 0.3, 25.0]), min_size=1, max_size=5),
+    stop_at=st.none(),
+)
+stopped_runs = st.builds(replace, runs, stop_at=st.sampled_from([0.0, 0.01, 0.75, 2.0, 20.0, 45.0]))
+
+
+def _assert_sound(run: Run, rows: list[Result], summary: Summary, transport: FakeTransport) -> None:
+    read = summary.rows_in
+    assert len(rows) == summary.rows_out == read
+    # each row for its target, once
+    assert Counter(row.found_in for row in rows) == Counter(f"list:{index}" for index in range(read))
+    for row in rows:
+        assert row.input is not None
+        assert row.url == run.urls[row.input["index"]]
+        assert row.detail or row.outcome is Outcome.OK
+        assert (row.reason is not None) or row.outcome is Outcome.OK
+        assert (row.checked_at is None) == (row.attempts == 0)
+        assert row.status is None or row.method is not None
+        assert len(row.hops) <= run.policy.max_redirects
+        assert "@" not in (row.final_url or "")
+    if run.is_ordered:
+        assert [row.found_in for row in rows] == [f"list:{index}" for index in range(read)]
+    assert sum(summary.outcomes.values()) == sum(summary.categories.values()) == read
+    # rows that ask for the same have the same answer
+    answers_by_key: dict[Any, set[Any]] = {}
+    for row in rows:
+        parsed = parse(row.url)
+        if isinstance(parsed, Url):
+            key = (parsed.href, parsed.username, parsed.password)
+            answers_by_key.setdefault(key, set()).add((row.outcome, row.reason, row.status, row.attempts, row.hops))
+    assert all(len(found) == 1 for found in answers_by_key.values())
+    # bounds
+    assert transport.peak <= run.limits.concurrency
+    for host_key, peak in transport.peak_by_host.items():
+        assert peak <= run.limits.bounds_of(host_key)[1]
+    # what is sent is counted, and nothing is asked more often than its Check may
+    assert summary.requests == sum(1 for exchange in transport.log if not exchange.is_cancelled)
+
+
+@settings(max_examples=300, deadline=None)
+@given(runs)
+def test_any_run_to_its_end(run: Run) -> None:
+    rows, summary, transport, _ = run_virtual(run.go())
+    assert summary.rows_in == len(run.urls)
+    assert summary.input_exhausted
+    assert not summary.is_partial
+    assert all(row.reason != Reason.SKIP_UNFINISHED for row in rows)
+    _assert_sound(run, rows, summary, transport)
+    assert all(row.outcome is not Outcome.INVALID for row in rows if row.attempts)
+
+
+@settings(max_examples=150, deadline=None)
+@given(stopped_runs)
+def test_any_run_that_is_stopped(run: Run) -> None:
+    rows, summary, transport, _ = run_virtual(run.go())
+    _assert_sound(run, rows, summary, transport)
+
+
+@settings(max_examples=75, deadline=None)
+@given(runs)
+def test_the_same_seed_gives_the_same_rows(run: Run) -> None:
+    first, second = (run_virtual(run.go()) for _ in range(2))
+    assert first[0] == second[0]
+    assert first[3] == second[3]
+    assert [(one.sent, one.request) for one in first[2].log] == [(one.sent, one.request) for one in second[2].log]
