@@ -77,6 +77,7 @@ class Inputs:
         self._sources = sources
         self._console = console
         self._faults = 0
+        self._begun: tuple[Source, Target | None, AsyncGenerator[Target, None]] | None = None
 
     @classmethod
     def open(
@@ -106,10 +107,27 @@ class Inputs:
                 )
         return cls(sources, console)
 
+    async def begin(self, arguments: Sequence[Argument]) -> None:
+        """Where the first input is a file or a pipe, read it up to its first target, so that the columns of a table are
+        known before a report of them is begun. Raises SourceError."""
+        first = arguments[0]
+        if not first.is_sitemap and (first.path is not None or first.text == STDIN):
+            targets = self._sources[0].targets()
+            self._begun = (self._sources[0], await anext(targets, None), targets)
+
     @property
     def columns(self) -> tuple[str, ...]:
-        """The columns of all tables among them that are known from the start, each once, in their order."""
+        """The columns of all tables among them that are known by now, each once, in their order."""
         return tuple(dict.fromkeys(name for source in self._sources for name in source.columns or ()))
+
+    @property
+    def url_columns(self) -> frozenset[str]:
+        """Those of `columns` that are known to hold the URLs of their table."""
+        return frozenset(source.url_column for source in self._sources if source.url_column is not None)
+
+    def is_known_table(self, position: int) -> bool:
+        """Whether the input at `position`, counted from 0, is a table whose columns are known."""
+        return self._sources[position].columns is not None
 
     def is_empty_handed(self) -> bool:
         """Whether an input, read to its end, gave nothing to ask; says so for each."""
@@ -125,11 +143,22 @@ class Inputs:
         Raises SourceError where a stream proves to be of no use.
         """
         for source in self._sources:
-            async with aclosing(source.targets()) as targets:
-                async for target in targets:
-                    if target.fault is not None and target.fault.outcome is not Outcome.INVALID:
-                        self._tell(target)
-                    yield target
+            first: Target | None = None
+            if self._begun is not None and self._begun[0] is source:
+                _, first, rest = self._begun
+            else:
+                rest = source.targets()
+            async with aclosing(rest):
+                if first is not None:
+                    yield self._told(first)
+                async for target in rest:
+                    yield self._told(target)
+
+    def _told(self, target: Target) -> Target:
+        """`target`, after a word about it where it stands for an input that could not be read."""
+        if target.fault is not None and target.fault.outcome is not Outcome.INVALID:
+            self._tell(target)
+        return target
 
     def _tell(self, target: Target) -> None:
         self._faults += 1
@@ -148,6 +177,8 @@ def url_column(inputs: Inputs, settings: Settings) -> str | None:
     """The one of the tables' columns that holds the URLs, where that is plain: the one asked for, else the one called
     url."""
     columns = inputs.columns
+    if len(inputs.url_columns) == 1:
+        return next(iter(inputs.url_columns))
     wanted = settings.column if settings.column is not None else "url"
     for name in columns:
         if name == wanted:
@@ -160,10 +191,13 @@ def url_column(inputs: Inputs, settings: Settings) -> str | None:
     return None
 
 
-def columns_are_known(arguments: Sequence[Argument], settings: Settings) -> bool:
-    """Whether what stands beside the URLs of all inputs is known from the start: there is nothing but the columns of
-    tables."""
-    return not any(_may_bring_more(argument, settings) for argument in arguments)
+def columns_are_known(arguments: Sequence[Argument], inputs: Inputs, settings: Settings) -> bool:
+    """Whether what stands beside the URLs of all inputs is known by now: there is nothing but the columns of tables."""
+    return not any(
+        _may_bring_more(argument, settings)
+        for position, argument in enumerate(arguments)
+        if not inputs.is_known_table(position)
+    )
 
 
 def _may_bring_more(argument: Argument, settings: Settings) -> bool:

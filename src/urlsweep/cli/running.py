@@ -64,6 +64,8 @@ class CheckRun:
         try:
             fetcher = DocumentFetcher(transport, policy, seed=self._settings.seed)
             inputs = Inputs.open(self._arguments, self._settings, fetcher, self._console, self._stdin)
+            if outputs_module.makes_table(self._settings) and not await self._begin(inputs, interruption):
+                return interruption.exit_code or ExitCode.INTERNAL
             async with aclosing(inputs.targets()) as targets:
                 sweep = Sweep(
                     targets,
@@ -80,6 +82,19 @@ class CheckRun:
         finally:
             await transport.aclose()
 
+    async def _begin(self, inputs: Inputs, interruption: Interruption) -> bool:
+        """Begin to read the inputs; False where a signal came before there was anything to read."""
+        loop = asyncio.get_running_loop()
+        beginning = loop.create_task(inputs.begin(self._arguments))
+        interruption.calls(lambda: loop.call_soon_threadsafe(beginning.cancel))
+        try:
+            await beginning
+        except asyncio.CancelledError:
+            if interruption.exit_code is None:
+                raise
+            return False
+        return True
+
     def _is_ordered(self, inputs: Inputs) -> bool:
         if self._settings.sort is not None:
             return self._settings.sort
@@ -92,7 +107,7 @@ class CheckRun:
         outputs_module.check_overwriting(files, self._settings.output, self._console.stdout)
         options = ReportOptions(
             input_columns=inputs.columns,
-            columns_are_complete=inputs_module.columns_are_known(self._arguments, self._settings),
+            columns_are_complete=inputs_module.columns_are_known(self._arguments, inputs, self._settings),
             url_column=inputs_module.url_column(inputs, self._settings),
         )
         return Outputs.open(self._settings, options, self._console)

@@ -9,8 +9,9 @@ narrow and grow with what comes, up to a bound, since rows are written before th
 Rows that need a person's eye are written: all but `ok` and `skipped`. `ReportOptions.verbose` from 1 on adds those.
 
 Contract: one line is one row, whatever a URL holds (see `escape_terminal`). A URL is never cut to the terminal's width,
-because a cut one can be neither opened nor searched for; what gives way is the sentence at the end, then the place, then
-all of the sentence but the reason: the summary tells them again. A run that was cut short ends with a line that says so.
+because a cut one can be neither opened nor searched for; what gives way is the sentence at the end, then the place,
+then all of the sentence but the reason: the summary tells them again. A run that was cut short ends with a line that
+says so.
 """
 
 from __future__ import annotations

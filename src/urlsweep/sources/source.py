@@ -22,6 +22,7 @@ from urlsweep.sources.input import Input
 from urlsweep.sources.pump import OpenStream, pump
 from urlsweep.sources.reading import Reading
 from urlsweep.sources.robots import ROBOTS_LIMIT, RobotsParser
+from urlsweep.sources.tabular import TabularParser
 
 DEEPEST_INDEX: Final = 5
 """Indexes within indexes. sitemaps.org allows none; sites that do it all the same have two or three."""
@@ -34,9 +35,16 @@ class Source(Protocol):
     """Gives the targets of one argument."""
 
     name: str  # as people know it; without a password
-    columns: tuple[str, ...] | None  # a CSV file's, known from the start; None for a pipe and anything else
     found: int  # rows given so far that came from the input
     failed: bool  # something could not be read, and no row was found at all: exit code 3
+
+    @property
+    def columns(self) -> tuple[str, ...] | None:
+        """A table's: a CSV file's from the start, a pipe's from its first target on; None for anything else."""
+
+    @property
+    def url_column(self) -> str | None:
+        """The one of `columns` that holds the URLs, from the first target on."""
 
     def targets(self) -> AsyncGenerator[Target, None]:
         """Every target, faults included. Close it (`contextlib.aclosing`) when it is left early."""
@@ -46,11 +54,13 @@ class UrlSource:
     """An argument that is itself a URL."""
 
     def __init__(self, url: str, position: int) -> None:
-        self.columns: tuple[str, ...] | None = None
         self.failed = False
         self.name = redact(url)
         self.found = 0
         self._target = Target(url.strip(), f"argument {position}")
+
+    columns = None
+    url_column = None
 
     async def targets(self) -> AsyncGenerator[Target, None]:
         """The one target."""
@@ -92,7 +102,8 @@ class DocumentSource:
     ) -> None:
         """Without `open_stream`, `given.name` is a URL: a sitemap's, or a site's root."""
         self.name = redact(given.name)
-        self.columns = columns
+        self._columns = columns
+        self._table: TabularParser | None = None  # what reads it, where it is a local table
         self.found = 0
         self.failed = False
         self._given = given
@@ -102,6 +113,16 @@ class DocumentSource:
         self._fetcher = fetcher
         self._seen: set[str] = set()  # sitemaps that were read or wait to be
         self._repeats = 0  # in the document that is being read: names of sitemaps seen before
+
+    @property
+    def columns(self) -> tuple[str, ...] | None:
+        """See `Source.columns`."""
+        return self._columns if self._table is None else self._table.columns
+
+    @property
+    def url_column(self) -> str | None:
+        """See `Source.url_column`."""
+        return None if self._table is None else self._table.url_column
 
     async def targets(self) -> AsyncGenerator[Target, None]:
         """Every target in the documents' order, faults included."""
@@ -181,13 +202,19 @@ class DocumentSource:
         try:
             async with aclosing(pump(open_stream)) as chunks:
                 async for chunk in chunks:
-                    yield _Batch("", reading.feed(chunk))
+                    yield _Batch("", self._noting_table(reading, reading.feed(chunk)))
                     if reading.is_over:
                         return
-            yield _Batch("", reading.close())
+            yield _Batch("", self._noting_table(reading, reading.close()))
         except OSError as error:
             detail = f"reading it failed: {error.strerror or error}"
             yield _Batch("", iter([self._given.fault(Reason.SOURCE_UNREADABLE, detail)]))
+
+    def _noting_table(self, reading: Reading, items: Iterator[Target | Child]) -> Iterator[Target | Child]:
+        for item in items:
+            if self._table is None and isinstance(reading.parser, TabularParser):
+                self._table = reading.parser
+            yield item
 
     async def _read_fetched(self, document: _Pending) -> AsyncGenerator[_Batch, None]:
         name = redact(document.url)

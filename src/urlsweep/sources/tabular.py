@@ -52,6 +52,11 @@ class TabularParser:
         self._is_utf8 = True  # nothing else was met yet
         self.columns: tuple[str, ...] | None = None  # the keys of every row's `input`, once they are known
 
+    @property
+    def url_column(self) -> str | None:
+        """The one of `columns` that holds the URLs, once they are known."""
+        return self.columns[self._column] if self.columns is not None and self._column >= 0 else None
+
     def feed(self, data: bytes) -> Iterator[Target]:
         """The rows that `data` completes. Raises SourceError where there is no such column."""
         return self._targets(self._lines.feed(data))
