@@ -19,10 +19,10 @@ from urlsweep.core.model import Reason
 from urlsweep.testing.fake import FakeTransport, failure, reply
 
 DOCUMENTED = """
-    sweep check
+    sweep check read_sitemap
     Settings Method StatusSet
     Target Result Hop Outcome Category Reason Summary
-    SweepError
+    SweepError SourceError
     __version__
 """
 
@@ -226,3 +226,29 @@ def test_the_library_writes_nothing_and_takes_no_signals(
     urlsweep.check(["http://a.test/0", "x"])
     assert {number: signal.getsignal(number) for number in handlers} == handlers
     assert capfd.readouterr() == ("", "")
+
+
+SITEMAP = b"""<?xml version="1.0"?>
+<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9"><url><loc>http://a.test/one</loc></url><url>"""
+
+
+async def test_a_sitemap_is_read_and_swept_its_fault_included() -> None:
+    world = FakeTransport({"http://a.test/sitemap.xml": reply(200, body=SITEMAP), "http://a.test/one": reply(200)})
+    async with aclosing(urlsweep.read_sitemap("http://a.test/sitemap.xml", transport=world)) as targets:
+        rows = {row.url: row async for row in sweep(targets, transport=world)}
+    assert rows["http://a.test/one"].outcome is urlsweep.Outcome.OK
+    assert rows["http://a.test/sitemap.xml"].reason == Reason.SOURCE_TRUNCATED
+    assert not world.is_closed
+
+
+async def test_a_login_for_the_run_opens_the_sitemap_too() -> None:
+    world = FakeTransport({"http://a.test/sitemap.xml": reply(200, body=SITEMAP)})
+    settings = urlsweep.Settings(header=(("Authorization", "Bearer abc"),))
+    targets = [target async for target in urlsweep.read_sitemap("http://a.test/sitemap.xml", settings, transport=world)]
+    assert [target.url for target in targets] == ["http://a.test/one", "http://a.test/sitemap.xml"]
+    assert ("Authorization", "Bearer abc") in world.log[0].request.headers
+
+
+async def test_a_sitemap_that_is_not_there_is_said_so_before_anything_is_asked() -> None:
+    with pytest.raises(urlsweep.SourceError, match=r"there is no file 'missing\.xml'"):
+        await anext(urlsweep.read_sitemap("missing.xml", transport=FakeTransport()))

@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any, Final
 from urlsweep._version import __version__
 
 if TYPE_CHECKING:
-    from urlsweep.api import check, sweep
+    from urlsweep.api import check, read_sitemap, sweep
     from urlsweep.core.model import Category, Hop, Outcome, Reason, Result, Target
     from urlsweep.core.policy import Method, StatusSet
     from urlsweep.core.summary import Summary
     from urlsweep.engine import SweepError
     from urlsweep.settings import Settings
+    from urlsweep.sources import SourceError
 
 __all__ = [
     "Category",
@@ -32,12 +33,14 @@ __all__ = [
     "Reason",
     "Result",
     "Settings",
+    "SourceError",
     "StatusSet",
     "Summary",
     "SweepError",
     "Target",
     "__version__",
     "check",
+    "read_sitemap",
     "sweep",
 ]
 
@@ -49,11 +52,13 @@ _HOMES: Final = {
     "Reason": "core.model",
     "Result": "core.model",
     "Settings": "settings",
+    "SourceError": "sources",
     "StatusSet": "core.policy",
     "Summary": "core.summary",
     "SweepError": "engine",
     "Target": "core.model",
     "check": "api",
+    "read_sitemap": "api",
     "sweep": "api",
 }
 

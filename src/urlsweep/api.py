@@ -1,4 +1,4 @@
-"""The library: `sweep` and `check`.
+"""The library: `sweep`, `check` and `read_sitemap`.
 
 Contract: nothing is printed, no signal is caught, no file or variable is read for settings. What is opened here is
 closed here. Not in here: any decision of a run (see `engine` and `core`).
@@ -7,7 +7,7 @@ closed here. Not in here: any decision of a run (see `engine` and `core`).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Final
@@ -15,7 +15,9 @@ from typing import Final
 from urlsweep.core.check import NEEDED_FIELDS
 from urlsweep.core.model import Result, Target
 from urlsweep.core.summary import Summary
+from urlsweep.core.urls import Url, parse
 from urlsweep.engine import Sweep
+from urlsweep.fetch import DocumentFetcher
 from urlsweep.settings import Settings
 from urlsweep.transport import Transport
 
@@ -87,6 +89,43 @@ def check(urls: Iterable[str | Target], settings: Settings | None = None) -> lis
 
 async def _check(urls: Iterable[str | Target], settings: Settings) -> list[Result]:
     return [result async for result in sweep(urls, settings)]
+
+
+async def read_sitemap(
+    location: str,
+    settings: Settings | None = None,
+    *,
+    transport: Transport | None = None,
+    warn: Callable[[str], None] | None = None,
+) -> AsyncGenerator[Target, None]:
+    """The targets of a sitemap, as they are read: what `sweep` takes.
+
+        results = urlsweep.sweep(urlsweep.read_sitemap("https://example.com/sitemap.xml"))
+
+    `location` is a sitemap's URL, a site's root URL (its robots.txt's Sitemap: lines, else /sitemap.xml) or a file.
+    Nested indexes, gzip, text, RSS 2.0 and Atom are understood. What cannot be read is a target with a `fault`, which
+    `sweep` gives a row of its own. `warn` is called with a sentence for whatever is odd but does no harm. Raises
+    SourceError where `location` is of no use, before anything is fetched.
+    """
+    # Those who read no sitemap need none of it.
+    from urlsweep.sources.input import ignore
+    from urlsweep.sources.opening import open_sitemap
+
+    settings = settings if settings is not None else Settings()
+    run_transport = transport if transport is not None else open_transport(settings)
+    try:
+        policy = settings.policy()
+        origin = parse(location)
+        if policy.unscoped_credentials and isinstance(origin, Url):
+            policy = policy.bound_to(origin.origin)
+        fetcher = DocumentFetcher(run_transport, policy, seed=settings.seed)
+        source = open_sitemap(location, fetcher=fetcher, warn=warn if warn is not None else ignore)
+        async with aclosing(source.targets()) as targets:
+            async for target in targets:
+                yield target
+    finally:
+        if transport is None:
+            await run_transport.aclose()
 
 
 def open_transport(settings: Settings) -> Transport:

@@ -14,7 +14,7 @@ import pytest
 
 from urlsweep.core.model import Outcome, Reason, Target
 from urlsweep.sources import SourceError
-from urlsweep.sources.opening import csv_columns, open_sitemap, open_source
+from urlsweep.sources.opening import open_sitemap, open_source
 from urlsweep.sources.source import Source
 
 pack = functools.partial(gzip.compress, mtime=0)  # the same bytes, hence test names, in every process
@@ -150,16 +150,15 @@ def test_a_tables_columns_are_known_from_the_start(
 ) -> None:
     path = tmp_path / "list.csv"
     path.write_bytes(content)
-    assert csv_columns(str(path)) == columns
     assert open_source(str(path)).columns == columns
 
 
 def test_only_tables_in_files_have_columns(tmp_path: Path) -> None:
     path = tmp_path / "urls.txt"
     path.write_bytes(b"https://a.example/\n" * 100_000)
-    assert csv_columns(str(path)) is None
-    assert csv_columns("-") is None
-    assert csv_columns("https://a.example/list.csv") is None
+    assert open_source(str(path)).columns is None
+    assert open_source("-", stdin=io.BytesIO()).columns is None
+    assert open_source("https://a.example/list.csv").columns is None
 
 
 async def test_stdin_is_read(tmp_path: Path) -> None:

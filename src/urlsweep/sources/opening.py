@@ -89,16 +89,6 @@ def open_sitemap(
     return DocumentSource(given, open_stream=_file_opener(argument), expects_sitemap=True, fetcher=fetcher)
 
 
-def csv_columns(path: str, *, input_format: str | None = None, column: str | None = None) -> tuple[str, ...] | None:
-    """The columns of the CSV or TSV file at `path` as its rows will have them; None for another kind, or a pipe.
-
-    Reads no more of the file than that takes. Raises SourceError as `open_source` does.
-    """
-    if path == STDIN or _is_url(path):
-        return None
-    return _look_into(Input(path, column=column), input_format)
-
-
 def _is_url(argument: str) -> bool:
     # What begins like a URL was meant as one also where it is none: it becomes an `invalid` row, not a missing file.
     return argument.strip().lower().startswith(("http://", "https://")) or is_web_url(argument)
