@@ -39,10 +39,11 @@ LOOKUP_SECONDS: Final = 5.0
 """One whole look-up, its tries included: libc's own time-out, and half of the 10 s a connection may take."""
 
 QUERY_SECONDS: Final = 1.5
-"""One query to one server, doubled with each round: a lost packet is repeated before the look-up's time is up."""
+"""A server's first query; c-ares then goes by how fast that server has been (250 ms at least), doubled each round."""
 
-QUERY_TRIES: Final = 3
-"""Rounds over the servers: 1.5 s and 3 s fit within the look-up's time; a third begins only where servers are quick."""
+QUERY_TRIES: Final = 5
+"""Rounds over the servers: from 250 ms on, doubling, five take 7.75 s, so that it is the look-up's time that ends it.
+With three, a name that a quick server needs 2 s to find out was given up."""
 
 RESOLUTION_DELAY_SECONDS: Final = 0.05
 """How long AAAA is waited for once A has come (RFC 8305 section 3): some name servers never answer it."""
