@@ -130,10 +130,21 @@ def test_trouble_halves_what_has_grown_and_no_more() -> None:
     pacer = pacer_of(a=100)
     rounds(pacer, sum(range(4, 20)), NONE)
     assert at_once(pacer) == 20
+    rounds(pacer, 2, TROUBLE)
+    assert at_once(pacer) == 20
     rounds(pacer, 1, TROUBLE)
     assert at_once(pacer) == 10
-    rounds(pacer, 10, TROUBLE)
+    rounds(pacer, 30, TROUBLE)
     assert at_once(pacer) == 4
+
+
+def test_trouble_among_good_answers_is_a_bad_page_and_slows_nobody() -> None:
+    pacer = pacer_of(a=100)
+    rounds(pacer, sum(range(4, 20)), NONE)
+    for _ in range(50):
+        rounds(pacer, 2, TROUBLE)
+        rounds(pacer, 1, NONE)
+    assert at_once(pacer) > 20
 
 
 def test_trouble_closes_no_gate() -> None:

@@ -5,10 +5,10 @@ queue, put off until a time, or out (between `next` and `release`). A waiting it
 Not in here: what an answer means for a URL (see `check`), what an item is.
 
 A host's bound starts small and grows by one for every bound's worth of good answers, up to a cap; trouble (time-outs,
-resets) halves it, but not below its start; push-back (429, 503 with Retry-After) halves it down to one, closes the
-host's gate for as long as the server asks or for a doubling time, and then lets a single probe through before the rest.
-A host that pushes every probe back is exhausted: its items are handed out by `take_exhausted`, to be settled without
-asking.
+resets) without a good answer in between halves it, but not below its start; push-back (429, 503 with Retry-After)
+halves it down to one, closes the host's gate for as long as the server asks or for a doubling time, and then lets a
+single probe through before the rest. A host that pushes every probe back is exhausted: its items are handed out by
+`take_exhausted`, to be settled without asking.
 """
 
 from __future__ import annotations
@@ -60,6 +60,14 @@ def pressure_of(event: Reply | Failure, wall: float) -> tuple[Pressure, float | 
     return (Pressure.NONE if event.status < 500 else Pressure.ERROR), None
 
 
+class Bounds(NamedTuple):
+    """Requests at once to one host."""
+
+    first: int  # until one of them has ended
+    start: int  # from then on
+    cap: int  # what that may grow to
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """How much is asked at once."""
@@ -85,6 +93,10 @@ class Limits:
     longest_wait: float = 120.0
     """Seconds that a gate stays closed at most, whatever the server asks: a run has to end."""
 
+    silent_share: float = 0.5
+    """The part of all slots that silent hosts may hold while others are being asked. Less would draw the end of a run
+    out, where it is they who remain; more would leave too little to those who answer."""
+
     probes: int = 3
     """Rounds of push-back without a good answer between them after which a host is exhausted."""
 
@@ -93,14 +105,26 @@ class Limits:
             raise PolicyError(f"concurrency must be 1 to 100000, not {self.concurrency}")
         if self.per_host is not None and not 1 <= self.per_host <= 100_000:
             raise PolicyError(f"per_host must be 1 to 100000, not {self.per_host}")
+        if not 0 < self.silent_share <= 1:
+            raise PolicyError(f"silent_share must be more than 0 and at most 1, not {self.silent_share}")
 
-    def bounds_of(self, host_key: str) -> tuple[int, int]:
-        """The bound that a host starts with and the one it may grow to."""
+    @property
+    def silent_slots(self) -> int:
+        """Requests at once to silent hosts, all together, while others are being asked."""
+        return max(1, int(self.concurrency * self.silent_share))
+
+    def bounds_of(self, host_key: str) -> Bounds:
+        """What holds for a host that was not asked yet."""
         if self.per_host is not None:
-            return self.per_host, self.per_host
+            return Bounds(self.per_host, self.per_host, self.per_host)
         if names_private_host(host_key.rpartition(":")[0]):
-            return self.private_start, self.concurrency
-        return self.host_start, self.host_cap
+            return Bounds(self.private_start, self.private_start, self.concurrency)
+        return Bounds(1, self.host_start, self.host_cap)
+
+
+TROUBLES_IN_A_ROW: Final = 3
+"""Time-outs and resets that halve a host's bound. Among good answers they are a few bad pages, which say nothing of the
+host's load."""
 
 
 class Ticket(NamedTuple):
@@ -115,31 +139,39 @@ class _Host(Generic[Item]):
         "bound",
         "bucket",
         "cap",
+        "first",
         "gate_timer",
         "good_answers",
+        "has_answered",
         "in_flight",
         "is_exhausted",
         "is_probing",
+        "is_silent",
         "key",
         "not_before",
         "put_off",
         "rounds",
         "start",
         "storm",
+        "troubles",
         "waiting",
         "was_pushed_back",
     )
 
-    def __init__(self, key: str, bound: int, cap: int) -> None:
+    def __init__(self, key: str, bounds: Bounds) -> None:
         self.key = key
-        self.start = bound
-        self.bound = bound  # requests at once, as learned
-        self.cap = cap
+        self.first: int | None = bounds.first  # None once a request has ended
+        self.start = bounds.start
+        self.bound = bounds.start  # requests at once, as learned
+        self.cap = bounds.cap
+        self.has_answered = False
+        self.is_silent = False  # trouble, and never an answer
         self.waiting: deque[Item] = deque()
         self.in_flight = 0
         self.put_off: dict[int, Item] = {}  # items waiting for a time of their own, by their timers' numbers
         self.bucket = -1  # where it stands among the ready ones; -1: not ready
         self.good_answers = 0  # since the bound last changed
+        self.troubles = 0  # since the last good answer, or the last time they halved the bound
         self.not_before = 0.0  # the gate
         self.gate_timer = 0  # the number of the timer that opens it; 0: it is open
         self.is_probing = False  # after push-back: one at a time until a good answer
@@ -150,7 +182,7 @@ class _Host(Generic[Item]):
 
     @property
     def room(self) -> bool:
-        return self.in_flight < (1 if self.is_probing else self.bound)
+        return self.in_flight < (1 if self.is_probing else self.first or self.bound)
 
     @property
     def is_idle(self) -> bool:
@@ -161,6 +193,10 @@ IDLE_HOSTS_KEPT: Final = 10_000
 """Hosts without work whose bound is remembered; beyond it the ones idle longest start anew."""
 
 
+_BUCKETS: Final = 64
+"""One for each length that a queue's length can have in bits; twice over: those of silent hosts stand below."""
+
+
 class Pacer(Generic[Item]):
     """Hands out items, the host with most work left first (to within a factor of two), within every bound."""
 
@@ -169,12 +205,13 @@ class Pacer(Generic[Item]):
         self._hosts: dict[str, _Host[Item]] = {}
         self._idle: OrderedDict[str, None] = OrderedDict()
         # Ready hosts by the logarithm of their queue's length, each bucket an ordered set; a bit a bucket in use.
-        self._ready: list[OrderedDict[str, _Host[Item]]] = [OrderedDict() for _ in range(64)]
+        self._ready: list[OrderedDict[str, _Host[Item]]] = [OrderedDict() for _ in range(2 * _BUCKETS)]
         self._used_buckets = 0
         self._timers: list[tuple[float, int, _Host[Item]]] = []  # an item put off comes in, or the gate opens
         self._sequence = 0
         self._gated: dict[str, _Host[Item]] = {}  # hosts whose gate is closed
         self._exhausted: deque[Item] = deque()
+        self._in_flight_silent = 0  # to silent hosts
         self.in_flight = 0
         self.waiting = 0  # in queues and put off
 
@@ -202,12 +239,15 @@ class Pacer(Generic[Item]):
         if self.in_flight >= self._limits.concurrency or not self._used_buckets:
             return None
         bucket = self._used_buckets.bit_length() - 1
+        if bucket < _BUCKETS and self._limits.silent_slots <= self._in_flight_silent < self.in_flight:
+            return None
         ready = self._ready[bucket]
         host = next(iter(ready.values()))
         ready.move_to_end(host.key)  # hosts with as much work left take turns
         item = host.waiting.popleft()
         host.in_flight += 1
         self.in_flight += 1
+        self._in_flight_silent += host.is_silent
         self.waiting -= 1
         self._settle(host, now)
         return Ticket(host.key, host.storm), item
@@ -221,6 +261,11 @@ class Pacer(Generic[Item]):
         host = self._hosts[ticket.host_key]
         host.in_flight -= 1
         self.in_flight -= 1
+        self._in_flight_silent -= host.is_silent
+        host.first = None
+        if pressure is not Pressure.TROUBLE:
+            host.has_answered = True
+        self._count_silent(host, not host.has_answered)
         is_news = True
         if pressure is Pressure.PUSH_BACK:
             is_news = ticket.storm == host.storm
@@ -228,11 +273,14 @@ class Pacer(Generic[Item]):
         elif pressure is Pressure.NONE:
             host.rounds = 0
             host.is_probing = False
+            host.troubles = 0
             self._grow(host)
         elif pressure is Pressure.TROUBLE:
-            # Not below the start: a few pages that hang would bring all the others of their host to a standstill.
-            host.bound = max(host.bound // 2, min(host.bound, host.start))
-            host.good_answers = 0
+            host.troubles += 1
+            if host.troubles >= TROUBLES_IN_A_ROW:
+                # Not below the start: a few pages that hang would bring all the others of their host to a standstill.
+                host.bound = max(host.bound // 2, min(host.bound, host.start))
+                host.troubles = host.good_answers = 0
         elif pressure is Pressure.ERROR:
             host.is_probing = False
         self._settle(host, now)
@@ -251,6 +299,11 @@ class Pacer(Generic[Item]):
     def gated(self, now: float) -> int:
         """How many hosts with work are being left alone."""
         return sum(1 for host in self._gated.values() if host.not_before > now and (host.waiting or host.put_off))
+
+    def _count_silent(self, host: _Host[Item], is_silent: bool) -> None:
+        if is_silent != host.is_silent:
+            host.is_silent = is_silent
+            self._in_flight_silent += host.in_flight if is_silent else -host.in_flight
 
     def _grow(self, host: _Host[Item]) -> None:
         if host.bound >= host.cap:
@@ -291,7 +344,7 @@ class Pacer(Generic[Item]):
     def _host(self, key: str) -> _Host[Item]:
         host = self._hosts.get(key)
         if host is None:
-            host = self._hosts[key] = _Host(key, *self._limits.bounds_of(key))
+            host = self._hosts[key] = _Host(key, self._limits.bounds_of(key))
         elif key in self._idle:
             del self._idle[key]
         return host
@@ -325,7 +378,7 @@ class Pacer(Generic[Item]):
     def _settle(self, host: _Host[Item], now: float) -> None:
         """Put `host` where it belongs among the ready ones."""
         is_ready = host.waiting and host.room and host.not_before <= now
-        bucket = len(host.waiting).bit_length() if is_ready else -1
+        bucket = len(host.waiting).bit_length() + (0 if host.is_silent else _BUCKETS) if is_ready else -1
         if bucket == host.bucket:
             return
         if host.bucket >= 0:
