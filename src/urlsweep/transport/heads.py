@@ -21,7 +21,10 @@ _WELL_FORMED: Final = re.compile(
     rb"HTTP/1\.[01] [0-9]{3}(?: [^\r\n\0]*+)?\r?\n(?:%b++:[^\r\n\0]*+\r?\n)*+\r?\n" % _TOKEN
 )
 _FRAMING: Final = re.compile(rb"\n(?:content-length|transfer-encoding):[ \t]*([^\r\n]*)", re.IGNORECASE)
-_SIMPLE_FRAMING: Final = re.compile(rb"(?:[0-9]+|chunked)[ \t]*", re.IGNORECASE)
+_LENGTH: Final = re.compile(rb"[0-9]{1,18}")
+"""A Content-Length that means something: below 2**63, which parsers can hold. A longer one is passed over, as browsers
+do; the body then ends with the connection."""
+_SIMPLE_FRAMING: Final = re.compile(rb"(?:%b|chunked)[ \t]*" % _LENGTH.pattern, re.IGNORECASE)
 _STATUS: Final = re.compile(
     rb"[\r\n]*(?:HTTP(?:/(\d)(?:\.(\d))?)?|ICY)[ \t]+([0-9]{3})(?![0-9])[ \t]*([^\r\n\0]*)", re.IGNORECASE
 )
@@ -55,18 +58,17 @@ def straightened(section: bytes) -> bytes:
 
 def _fields(text: bytes) -> list[tuple[bytes, bytes]]:
     """Names and values; lines that are no field are left out, folded ones joined (RFC 9112 section 5.2)."""
-    fields: list[tuple[bytes, bytes]] = []
+    fields: list[tuple[bytes, list[bytes]]] = []
     for line in _LINE_END.split(text):
         if line[:1] in (b" ", b"\t"):
             if fields:
-                name, value = fields[-1]
-                fields[-1] = (name, value + b" " + _value(line))
+                fields[-1][1].append(_value(line))
             continue
         label, colon, value = line.partition(b":")
         name_match = _NAME.fullmatch(label)
         if colon and name_match is not None:
-            fields.append((name_match[1], _value(value)))
-    return fields
+            fields.append((name_match[1], [_value(value)]))
+    return [(name, b" ".join(values)) for name, values in fields]
 
 
 def _value(text: bytes) -> bytes:
@@ -82,7 +84,7 @@ def _straight_framing(fields: list[tuple[bytes, bytes]]) -> tuple[list[tuple[byt
     lengths = {
         length.strip() for name, value in fields if name.lower() == b"content-length" for length in value.split(b",")
     }
-    digits = [length for length in lengths if length.isdigit()]
+    digits = [length for length in lengths if _LENGTH.fullmatch(length)]
     if len(digits) > 1 and not codings:
         return fields, True
     straight = [field for field in fields if field[0].lower() not in (b"transfer-encoding", b"content-length")]

@@ -35,6 +35,10 @@ KEEPALIVE_SECONDS: Final = 15.0
 """Idle connections are kept this long: a host whose turn comes again within seconds finds its own. Servers keep theirs
 between 5 s (Apache) and 75 s (nginx); one that was closed sooner costs a silent second connection."""
 
+IDLE_CONNECTIONS: Final = 64
+"""Idle connections kept in all, and no more than requests may be open. On a list of many hosts most never carry another
+request, and asyncio gives each that speaks TLS 256 KiB to read into."""
+
 DRAIN_BYTES: Final = 64 * 1024
 """A body of a known length up to this is read to keep its connection: about what a new TLS connection costs in time."""
 
@@ -264,7 +268,7 @@ class SessionTransport:
             wire.is_idle = True
             self._idle[wire] = None
             self._idle.move_to_end(wire)
-            self._drop_idle(keep=self._options.concurrency)
+            self._drop_idle(keep=min(self._options.concurrency, IDLE_CONNECTIONS))
 
     def _drop_idle(self, keep: int) -> None:
         """End idle connections, longest idle first, until `keep` are left. aiohttp bounds their age, not their number:

@@ -88,8 +88,12 @@ class Wire(ResponseHandler):
         aiohttp's parser would drop a complete answer when bytes that it cannot read follow in the same segment: a HEAD
         answer with a body would be called invalid though it says all that was asked.
         """
-        while data and self._head_left is not None:
-            part, data, is_complete = self._split(bytes(data))
+        data, start = bytes(data), 0
+        while start < len(data) and self._head_left is not None:
+            end = self._section_end(data, start)
+            is_complete = end is not None
+            part = data[start:end]
+            start += len(part)
             self._section += part
             self._head_left -= len(part)
             if not self.opening:
@@ -102,6 +106,7 @@ class Wire(ResponseHandler):
                 super().data_received(heads.straightened(section))
             if self.transport is None or self.transport.is_closing():
                 return  # refused
+        data = data[start:]
         if data and self._is_answer_complete():
             self.drop()  # nobody asked: the body of a HEAD answer, or a second answer; no request may get to see it
         elif data or self._head_left is None:
@@ -120,14 +125,16 @@ class Wire(ResponseHandler):
         if self._payload is not None and not self._payload.is_eof() and self._payload.exception() is None:
             self._payload.set_exception(exc, *cause)
 
-    def _split(self, data: bytes) -> tuple[bytes, bytes, bool]:
-        """`data` up to and with the end of a header section, the rest, and whether that end was found."""
-        seam = bytes(self._section[-2:])  # the end may have begun in what was received before
-        match = _SECTION_END.search(seam + data)
-        if match is None:
-            return data, b"", False
-        end = match.end() - len(seam)
-        return data[:end], data[end:], True
+    def _section_end(self, data: bytes, start: int) -> int | None:
+        """Where in `data`, from `start` on, the header section ends that is being received; None: not in there."""
+        if self._section:
+            seam = bytes(self._section[-2:])  # the end may have begun in what was received before
+            match = _SECTION_END.search(seam + data[start : start + 2])
+            if match is not None:
+                return start + match.end() - len(seam)
+        # By position: a copy of the rest for each of a hundred thousand tiny sections would hold up the whole run.
+        match = _SECTION_END.search(data, start)
+        return None if match is None else match.end()
 
     def _is_answer_complete(self) -> bool:
         return self._payload is None or self._payload.is_eof()
