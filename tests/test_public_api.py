@@ -139,7 +139,7 @@ async def test_an_endless_list_is_read_no_faster_than_results_are_taken() -> Non
             is_closed = True
 
     transport = FakeTransport(hosts={"a.test": reply(200)})
-    async with aclosing(sweep(endless(), urlsweep.Settings(concurrency=2), transport=transport)) as results:
+    async with aclosing(sweep(endless(), urlsweep.Settings(concurrency=2, per_host=2), transport=transport)) as results:
         async for number in counted(results):
             if number == 10:
                 break

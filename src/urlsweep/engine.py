@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import itertools
 import random as random_module
 import time
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
 from contextlib import aclosing
 from typing import Final
 
@@ -30,8 +31,15 @@ WINDOW: Final = 100_000
 """Targets read and not yet given as rows, at most: a list sorted by host still finds other hosts to ask, and memory
 stays flat."""
 
+WINDOW_CHARACTERS: Final = 64 * 1024 * 1024
+"""And as many characters of URLs and of what stands beside them in their rows: a JSON object may hold a whole page."""
+
+DEEPEST_INPUT: Final = 100
+"""Levels of a JSON object that are counted for it."""
+
 READ_AHEAD: Final = 4
-"""Targets read ahead per slot while there is something ready to ask; further only when slots stand empty."""
+"""Targets read ahead per slot while there is something ready to ask; further only when slots stand empty, or are held
+by hosts that keep silent."""
 
 BREATH: Final = 256
 """Targets taken in a row before others get their turn on the loop: a source may never wait."""
@@ -66,6 +74,20 @@ async def _each(targets: Iterable[Target]) -> AsyncIterator[Target]:
 def _duplicate_key(url: Url) -> str:
     """What two URLs share that ask for the same. No href begins with a space."""
     return url.href if not url.has_credentials else f" {url.username}:{url.password}@{url.href}"
+
+
+def _characters_of(target: Target | Result) -> int:
+    """About how much of a list is held by `target`, or by its row: the same for both."""
+    return len(target.url) if target.input is None else len(target.url) + _characters_in(target.input)
+
+
+def _characters_in(value: object, depth: int = 0) -> int:
+    if isinstance(value, str):
+        return len(value)
+    if not isinstance(value, Mapping | list | tuple) or depth > DEEPEST_INPUT:
+        return 0
+    items = itertools.chain(value, value.values()) if isinstance(value, Mapping) else value
+    return sum(_characters_in(item, depth + 1) for item in items)
 
 
 class _Job:
@@ -122,6 +144,7 @@ class Sweep:
         self._next_index = 0  # of the next target to read
         self._next_row = 0  # index of the next row to give, in ordered runs
         self._unfetched = 0  # targets read whose rows the consumer has not got
+        self._unfetched_characters = 0  # of these targets
         self._loop: asyncio.AbstractEventLoop | None = None  # the run's, once it has started
         self._news = asyncio.Event()  # rows to fetch, or the end
         self._more = asyncio.Event()  # room for more targets
@@ -165,6 +188,7 @@ class Sweep:
                 if self._rows:
                     batch, self._rows = self._rows, []
                     self._unfetched -= len(batch)
+                    self._unfetched_characters -= sum(_characters_of(row) for row in batch)
                     yield batch
                     self._more.set()
                 elif run.done():
@@ -258,20 +282,24 @@ class Sweep:
             self._more.clear()
             await self._more.wait()
 
+    @property
+    def _is_window_full(self) -> bool:
+        return self._unfetched >= self._window or self._unfetched_characters >= WINDOW_CHARACTERS
+
     def _is_full(self) -> bool:
         """Whether reading on would help nobody: enough is ready for every slot, or the window is full."""
-        if self._unfetched >= self._window:
+        if self._is_window_full:
             return True
         if self._unfetched < READ_AHEAD * self._limits.concurrency:
             return False
-        has_free_slots = self._pacer.in_flight < self._limits.concurrency
-        return not has_free_slots or len(self._rows) >= READ_AHEAD * self._limits.concurrency
+        return not self._pacer.has_room_for_more or len(self._rows) >= READ_AHEAD * self._limits.concurrency
 
     def _take(self, target: Target, now: float) -> None:
         index = self._next_index
         self._next_index += 1
         self._unfetched += 1
         self.summary.rows_in += 1
+        self._unfetched_characters += _characters_of(target)
         if target.fault is not None:
             self._give(index, Result.of_fault(target, target.fault))
             return
@@ -319,7 +347,7 @@ class Sweep:
         if self._done.is_set():
             return
         if self._is_held_back:
-            if not self._is_fed and self._unfetched < self._window:
+            if not self._is_fed and not self._is_window_full:
                 return
             self._is_held_back = False
         now = loop.time()

@@ -15,17 +15,18 @@ from dataclasses import replace
 
 from urlsweep.core.check import Check, HeadTrust, Verdict
 from urlsweep.core.documents import FetchError
-from urlsweep.core.model import Fault, Outcome
+from urlsweep.core.model import Fault, Outcome, Reason, Reply
 from urlsweep.core.policy import Method, Policy, StatusSet
-from urlsweep.core.urls import parse
+from urlsweep.core.urls import names_private_host, parse, redact
 from urlsweep.transport import BodyError, Transport
 
 
 class FetchedDocument:
     """One document's body, as it comes in."""
 
-    def __init__(self, url: str, body: AsyncIterator[bytes]) -> None:
+    def __init__(self, url: str, is_public: bool, body: AsyncIterator[bytes]) -> None:
         self.url = url  # after redirects
+        self.is_public = is_public  # a public server gave it, or redirected to it
         self._body = body
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
@@ -63,25 +64,42 @@ class DocumentFetcher:
         self._wall = wall
 
     @asynccontextmanager
-    async def fetch(self, url: str) -> AsyncIterator[FetchedDocument]:
-        """GET `url`, as often as a target would be asked. Raises FetchError where it cannot be had."""
+    async def fetch(self, url: str, *, public_only: bool = False) -> AsyncIterator[FetchedDocument]:
+        """GET `url`, as often as a target would be asked. Raises FetchError where it cannot be had.
+
+        With `public_only` a private address is refused, as a redirect to it would be.
+        """
         parsed = parse(url)
         if isinstance(parsed, Fault):
             raise FetchError(parsed)
-        check = Check(parsed, self._policy.for_url(parsed), HeadTrust())
+        policy = self._policy.for_url(parsed)
+        if public_only and not policy.allow_private_redirects:
+            policy = replace(policy, allow_private=False)
+        if not policy.allow_private and names_private_host(parsed.host):
+            raise FetchError(self._private(url))
+        check = Check(parsed, policy, HeadTrust())
         step = check.first()
         while True:
             await asyncio.sleep(step.delay)
             async with self._transport.open(step.request) as (event, body):
                 decided = check.next(event, self._wall(), self._random)
                 if isinstance(decided, Verdict):
-                    if decided.outcome is not Outcome.OK:
+                    if decided.reason == Reason.SKIP_PRIVATE_ADDRESS:
+                        raise FetchError(self._private(url))
+                    if decided.outcome is not Outcome.OK or not isinstance(event, Reply):
                         raise FetchError(_fault_of(url, decided))
-                    yield FetchedDocument(decided.final_url, body)
+                    yield FetchedDocument(decided.final_url, check.is_from_public(event), body)
                     return
             step = decided
+
+    def _private(self, url: str) -> Fault:
+        if not self._policy.allow_private:
+            detail = f"{redact(url)} was not fetched: it is private, see --allow-private/--deny-private"
+            return Fault(Outcome.SKIPPED, Reason.SKIP_PRIVATE_ADDRESS, detail)
+        why = "a public site names it and it is private, see --allow-private-redirects"
+        return Fault(Outcome.BROKEN, Reason.SOURCE_UNSAFE, f"{redact(url)} was not fetched: {why}")
 
 
 def _fault_of(url: str, verdict: Verdict) -> Fault:
     why = verdict.detail or f"answered {verdict.status}"
-    return Fault(verdict.outcome, verdict.reason or "", f"{url} could not be fetched: {why}", verdict.status)
+    return Fault(verdict.outcome, verdict.reason or "", f"{redact(url)} could not be fetched: {why}", verdict.status)

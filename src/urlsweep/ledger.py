@@ -20,6 +20,9 @@ from urlsweep.core.check import Verdict
 IN_MEMORY: Final = 50_000
 """Verdicts kept in memory, about 400 bytes each: most duplicates stand near each other."""
 
+BYTES_IN_MEMORY: Final = 64 * 1024 * 1024
+"""And as many bytes: servers that redirect from one giant URL to the next must not fill the memory."""
+
 BATCH: Final = 500
 """Verdicts moved to disk at once: some 2 ms of the event loop's time."""
 
@@ -27,8 +30,10 @@ BATCH: Final = 500
 class Ledger:
     """Verdicts by duplicate key."""
 
-    def __init__(self, in_memory: int = IN_MEMORY) -> None:
+    def __init__(self, in_memory: int = IN_MEMORY, bytes_in_memory: int = BYTES_IN_MEMORY) -> None:
         self._in_memory = in_memory
+        self._bytes_in_memory = bytes_in_memory
+        self._size = 0  # bytes of the verdicts in memory
         self._recent: OrderedDict[bytes, bytes] = OrderedDict()
         self._encoder = msgspec.msgpack.Encoder()
         self._decoder = msgspec.msgpack.Decoder(Verdict)
@@ -37,8 +42,10 @@ class Ledger:
 
     def put(self, key: str, verdict: Verdict) -> None:
         """Keep `verdict` under `key`."""
-        self._recent[_digest(key)] = self._encoder.encode(verdict)
-        if len(self._recent) >= self._in_memory + BATCH:
+        digest, encoded = _digest(key), self._encoder.encode(verdict)
+        self._size += len(encoded) - len(self._recent.get(digest, b""))
+        self._recent[digest] = encoded
+        if len(self._recent) >= self._in_memory + BATCH or self._size > self._bytes_in_memory:
             self._move_oldest()
 
     def get(self, key: str) -> Verdict | None:
@@ -65,6 +72,7 @@ class Ledger:
             self._database.close()
             self._database = None
         self._recent.clear()
+        self._size = 0
 
     def _move_oldest(self) -> None:
         rows = list(islice(self._recent.items(), BATCH))
@@ -75,8 +83,9 @@ class Ledger:
                 self._database.executemany("INSERT OR REPLACE INTO verdicts VALUES (?, ?)", rows)
             except sqlite3.Error:
                 self.is_whole = False
-        for digest, _ in rows:
+        for digest, encoded in rows:
             del self._recent[digest]
+            self._size -= len(encoded)
 
 
 def _open() -> sqlite3.Connection:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from urlsweep.core.check import ECHOES, NEEDED_FIELDS, REDIRECTS, Ask, Check, HeadTrust, Verdict
 from urlsweep.core.model import Category, Failure, Hop, Outcome, Reason, Reply, Request, Result, Target
 from urlsweep.core.policy import Method, Policy, StatusSet, basic_authorization
-from urlsweep.core.urls import Url, origin_of, parse
+from urlsweep.core.urls import LONGEST_URL, Url, origin_of, parse
 
 WALL = 784_111_777.0  # Sun, 06 Nov 1994 08:49:37 GMT
 Event: TypeAlias = Reply | Failure
@@ -777,6 +777,25 @@ OWN = (("Authorization", "Bearer of-a"), ("X-Api-Key", "of-a"))
 def test_a_request_has_the_policys_bounds() -> None:
     _, _, (request,) = live([r(200)], Policy(timeout=7, connect_timeout=3))
     assert request == Request(START, "HEAD", "a.test:80", (), 7, 3, None)
+
+
+def test_credentials_do_not_follow_a_redirect_from_https_to_http() -> None:
+    # As a netrc's login, which is for a host, whatever the scheme.
+    policy = replace(GET_ONLY, credentials={"https://a.test": OWN, "http://a.test": OWN})
+    events = [to("http://a.test/"), to("/again"), to("https://a.test/end"), r(200)]
+    _, _, requests = live(events, policy, "https://a.test/")
+    assert [request.headers for request in requests] == [OWN, (), (), OWN]
+    _, _, requests = live([r(200)], policy, "http://a.test/")
+    assert [request.headers for request in requests] == [OWN]
+
+
+def test_a_chain_of_giant_urls_ends() -> None:
+    events = [to("/" + str(hop) + "x" * 20_000) for hop in range(4)]
+    _, verdict, requests = live(events, GET_ONLY)
+    assert (verdict.outcome, verdict.reason) == (BROKEN, Reason.REDIRECT_INVALID)
+    assert verdict.detail == "the redirects' URLs are longer than 65,536 characters together"
+    assert sum(len(hop.url) for hop in verdict.hops) + len(verdict.final_url) <= LONGEST_URL
+    assert len(requests) == 4
 
 
 def test_credentials_are_dropped_on_any_other_origin_and_are_back_at_home() -> None:

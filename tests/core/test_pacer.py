@@ -21,9 +21,18 @@ A, B = "a.test:443", "b.test:443"
 NONE, ERROR, TROUBLE, PUSH_BACK = Pressure.NONE, Pressure.ERROR, Pressure.TROUBLE, Pressure.PUSH_BACK
 
 
+def visit(pacer: Pacer[str], host_key: str, now: float = 0.0, pressure: Pressure = NONE) -> None:
+    pacer.add(host_key, "x", now)
+    ready = pacer.next(now)
+    assert ready is not None
+    pacer.release(ready[0], pressure, now, 100.0)
+
+
 def pacer_of(limits: Limits | None = None, **items: int) -> Pacer[str]:
-    """A pacer with so many items for hosts a, b, ...: named a0, a1, ..."""
+    """A pacer with so many items for hosts a, b, ...: named a0, a1, ...; each has answered once before."""
     pacer: Pacer[str] = Pacer(limits or Limits())
+    for name in items:
+        visit(pacer, f"{name}.test:443", pressure=ERROR)
     for name, count in items.items():
         for number in range(count):
             pacer.add(f"{name}.test:443", f"{name}{number}", 0.0)
@@ -63,21 +72,31 @@ def test_a_hosts_bound_and_the_one_for_all() -> None:
 @pytest.mark.parametrize(
     ("limits", "host_key", "bounds"),
     [
-        (Limits(), A, (4, 32)),
-        (Limits(), "127.0.0.1:80", (32, 256)),
-        (Limits(), "[::1]:8080", (32, 256)),
-        (Limits(), "localhost:80", (32, 256)),
-        (Limits(), "192.168.1.1:80", (32, 256)),
-        (Limits(per_host=7), A, (7, 7)),
-        (Limits(per_host=7), "127.0.0.1:80", (7, 7)),
-        (Limits(host_start=2, host_cap=3), A, (2, 3)),
+        (Limits(), A, (1, 4, 32)),
+        (Limits(), "127.0.0.1:80", (32, 32, 256)),
+        (Limits(), "[::1]:8080", (32, 32, 256)),
+        (Limits(), "localhost:80", (32, 32, 256)),
+        (Limits(), "192.168.1.1:80", (32, 32, 256)),
+        (Limits(per_host=7), A, (7, 7, 7)),
+        (Limits(per_host=7), "127.0.0.1:80", (7, 7, 7)),
+        (Limits(host_start=2, host_cap=3), A, (1, 2, 3)),
     ],
 )
-def test_bounds_of(limits: Limits, host_key: str, bounds: tuple[int, int]) -> None:
+def test_bounds_of(limits: Limits, host_key: str, bounds: tuple[int, int, int]) -> None:
     assert limits.bounds_of(host_key) == bounds
 
 
-@pytest.mark.parametrize("wrong", [{"concurrency": 0}, {"concurrency": 100_001}, {"per_host": 0}, {"per_host": -1}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"concurrency": 0},
+        {"concurrency": 100_001},
+        {"per_host": 0},
+        {"per_host": -1},
+        {"silent_share": 0},
+        {"silent_share": 1.1},
+    ],
+)
 def test_limits_are_checked(wrong: dict[str, Any]) -> None:
     with pytest.raises(PolicyError, match=next(iter(wrong))):
         Limits(**wrong)
@@ -151,6 +170,81 @@ def test_trouble_closes_no_gate() -> None:
     pacer = pacer_of(a=2)
     pacer.release(one(pacer), TROUBLE, 0.0)
     assert names(take(pacer)) == ["a1"]
+
+
+# --- hosts that may not be there --------------------------------------------------------------------------------------
+
+
+def fresh(limits: Limits | None = None, **items: int) -> Pacer[str]:
+    """Like `pacer_of`, of hosts that were never asked."""
+    pacer: Pacer[str] = Pacer(limits or Limits())
+    for name, count in items.items():
+        for number in range(count):
+            pacer.add(f"{name}.test:443", f"{name}{number}", 0.0)
+    return pacer
+
+
+@pytest.mark.parametrize("pressure", [NONE, ERROR, TROUBLE])
+def test_a_host_gets_one_request_until_that_has_ended(pressure: Pressure) -> None:
+    pacer = fresh(a=10, b=10)
+    assert names(take(pacer)) == ["a0", "b0"]
+    pacer.release(Ticket(A, 0), pressure, 0.0)
+    assert names(take(pacer)) == ["a1", "a2", "a3", "a4"]
+
+
+def test_a_host_of_ones_own_is_asked_at_full_width_at_once() -> None:
+    pacer: Pacer[str] = Pacer(Limits())
+    for number in range(100):
+        pacer.add("127.0.0.1:80", str(number), 0.0)
+    assert len(take(pacer)) == 32
+    assert len(take(fresh(Limits(per_host=7), a=100))) == 7
+
+
+def silent_and_good(limits: Limits) -> tuple[Pacer[str], Ticket]:
+    """Host a, which has kept silent, and b, which answers, with ten items each; one of b's is under way."""
+    pacer = fresh(limits, a=11, b=11)
+    for ticket, _ in take(pacer):
+        pacer.release(ticket, TROUBLE if ticket.host_key == A else NONE, 0.0)
+    ticket = one(pacer)
+    assert ticket.host_key == B
+    return pacer, ticket
+
+
+def test_silent_hosts_come_last_and_hold_a_part_of_the_slots() -> None:
+    pacer, _ = silent_and_good(Limits(concurrency=8, silent_share=0.25))
+    assert names(take(pacer)) == ["b2", "b3", "b4", "a1", "a2"]
+    assert pacer.in_flight == 6
+    assert pacer.has_room_for_more
+
+
+def test_silent_hosts_have_all_slots_while_nobody_else_is_asked() -> None:
+    pacer = fresh(Limits(concurrency=3, silent_share=0.25), a=9)
+    pacer.release(one(pacer), TROUBLE, 0.0)
+    assert names(take(pacer)) == ["a1", "a2", "a3"]
+    assert pacer.has_room_for_more  # two of the three would be another host's, once they end
+    assert pacer.next(0.0) is None
+
+
+def test_what_silent_hosts_wait_for_is_the_end_of_another_request() -> None:
+    pacer, ticket = silent_and_good(Limits(concurrency=8, per_host=1, silent_share=0.01))
+    pacer.add("c.test:443", "c0", 0.0)
+    assert names(take(pacer)) == ["c0", "a1"]
+    pacer.release(ticket, NONE, 0.0)
+    assert names(take(pacer)) == ["b2"]
+
+
+@pytest.mark.parametrize("answer", [NONE, ERROR, PUSH_BACK])
+def test_one_answer_ends_a_hosts_silence_for_good(answer: Pressure) -> None:
+    pacer, _ = silent_and_good(Limits(concurrency=100, per_host=4, silent_share=0.01))
+    (*_, (ticket, item)) = take(pacer)
+    assert item == "a4"  # the only one that silent hosts may have out
+    pacer.release(ticket, answer, 0.0)
+    for _ in range(2):
+        taken = [ticket for ticket, _ in take(pacer, 10.0) if ticket.host_key == A]
+        assert taken
+        for ticket in taken:
+            pacer.release(ticket, TROUBLE, 10.0)
+    assert pacer._in_flight_silent == 0
 
 
 # --- who goes first ---------------------------------------------------------------------------------------------------
@@ -365,6 +459,9 @@ def test_good_answers_between_push_backs_keep_a_host_from_being_exhausted() -> N
         (Failure(Reason.CONNECT_TIMEOUT, ""), (TROUBLE, None)),
         (Failure(Reason.RESPONSE_TIMEOUT, ""), (TROUBLE, None)),
         (Failure(Reason.RESPONSE_RESET, ""), (TROUBLE, None)),
+        (Failure(Reason.CONNECT_UNREACHABLE, ""), (TROUBLE, None)),
+        (Failure(Reason.DNS_TIMEOUT, ""), (TROUBLE, None)),
+        (Failure(Reason.DNS_FAILURE, ""), (TROUBLE, None)),
         (Failure(Reason.DNS_NOT_FOUND, ""), (ERROR, None)),
         (Failure(Reason.TLS_EXPIRED, ""), (ERROR, None)),
     ],
@@ -374,13 +471,6 @@ def test_pressure_of(event: Reply | Failure, expected: tuple[Pressure, float | N
 
 
 # --- memory and cost --------------------------------------------------------------------------------------------------
-
-
-def visit(pacer: Pacer[str], host_key: str, now: float = 0.0, pressure: Pressure = NONE) -> None:
-    pacer.add(host_key, "x", now)
-    ready = pacer.next(now)
-    assert ready is not None
-    pacer.release(ready[0], pressure, now, 100.0)
 
 
 def test_hosts_without_work_are_forgotten_beyond_a_number_and_the_rest_remembered() -> None:
@@ -513,7 +603,7 @@ class AnyRun(RuleBasedStateMachine):
         assert self.gates.get(host, 0.0) <= self.now
         assert not (host in self.one_at_a_time and self.out[host])
         self.out[host] += 1
-        assert self.out[host] <= self.limits.bounds_of(host)[1]
+        assert self.out[host] <= self.limits.bounds_of(host).cap
         assert sum(self.out.values()) <= self.limits.concurrency
 
     @rule(
@@ -559,6 +649,8 @@ class AnyRun(RuleBasedStateMachine):
         if not hasattr(self, "pacer"):
             return
         assert self.pacer.in_flight == sum(self.out.values())
+        silent = [host.in_flight for host in self.pacer._hosts.values() if host.is_silent]
+        assert self.pacer._in_flight_silent == sum(silent)
         assert self.pacer.waiting + len(self.pacer._exhausted) == len(self.ready_at)
         assert len(self.done) + len(self.ready_at) + sum(self.out.values()) == self.items
 

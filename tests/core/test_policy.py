@@ -75,6 +75,13 @@ def test_a_status_set_that_is_none_is_told(text: str) -> None:
         ("X-Amz-Security-Token", True),
         ("X-Client-Secret", True),
         ("X-Session-Id", True),
+        ("Ocp-Apim-Subscription-Key", True),
+        ("x-functions-key", True),
+        ("Auth", True),
+        ("X-Jwt-Assertion", True),
+        ("X-Passphrase", True),
+        ("X-Monkey", False),
+        ("Keep-Alive", False),
         ("User-Agent", False),
         ("Accept-Language", False),
         ("Author", False),
@@ -188,6 +195,26 @@ def test_a_glob_is_over_the_whole_url() -> None:
     assert rule.matches(url("https://example.com/docs/a/b"))
     assert not rule.matches(url("https://example.com/blog"))
     assert not rule.matches(url("http://x.test/?https://example.com/docs/a"))
+
+
+@pytest.mark.parametrize(
+    ("glob", "inside", "outside"),
+    [
+        ("https://*.example.com/*", "https://a.b.example.com/x?y", "https://evil.test/.example.com/"),
+        ("https://*.example.com/*", "https://a.example.com/", "https://evil.test/?.example.com/"),
+        ("*://example.com/*", "http://example.com/a", "https://evil.test/?https://example.com/"),
+        ("http?://example.com/*", "https://example.com/a", "http://evil.test/?http://example.com/"),
+        ("https://*[!a]example.com/*", "https://b.example.com/", "https://evil.test/example.com/"),
+        ("https://www?example.com/*", "https://www.example.com/", "https://www/example.com/"),
+        ("https://e[xy]ample.com/[ab]?/*", "https://eyample.com/a1/b/c", "https://ezample.com/a1/b"),
+        ("https://*", "https://a.test/b/c", "http://a.test/b/c"),
+        ("*.pdf", "https://a.test/b.pdf", "https://a.test/b.html"),
+    ],
+)
+def test_a_globs_wildcards_before_the_path_stay_within_the_host(glob: str, inside: str, outside: str) -> None:
+    rule = Rule(glob_pattern(glob))
+    assert rule.matches(url(inside))
+    assert not rule.matches(url(outside))
 
 
 # --- fields -----------------------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urlsweep.core.model import Category, Outcome, Reason, Result
+from urlsweep.core.model import Category, Hop, Outcome, Reason, Result
 from urlsweep.core.summary import EXAMPLES_PER_REASON, HOSTS_KEPT, Summary
 
 
@@ -26,6 +26,16 @@ def test_rows_are_counted_by_outcome_reason_and_category() -> None:
     assert summary.categories == {Category.SUCCESS: 1, Category.CLIENT_ERROR: 2, None: 2}
     assert summary.reasons[Outcome.OK, "http.404"] == summary.reasons[Outcome.BROKEN, "http.404"] == 1
     assert set(summary.examples) == {(Outcome.BROKEN, "http.404"), (Outcome.DOWN, "connect.refused")}
+
+
+def test_giant_rows_are_not_kept_without_number() -> None:
+    summary = Summary()
+    giant = "http://a.test/" + "x" * 1_000_000
+    for status in range(400, 500):
+        summary.add(Result(giant, Outcome.BROKEN, f"http.{status}", hops=(Hop(giant, 301),) * 3))
+    assert len(summary.examples) == 100
+    assert sum(map(len, summary.examples.values())) == 9
+    assert summary.outcomes == {Outcome.BROKEN: 100}
 
 
 def test_which_outcomes_fail_a_run() -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from urlsweep.core.model import Fault, Outcome, Reason
 from urlsweep.core.urls import (
     KNOWN_SCHEMES,
+    LONGEST_URL,
     Url,
     address_of,
     can_parse,
@@ -350,6 +351,9 @@ def test_utf8_read_as_latin1_comes_back(text: str) -> None:
         ("fe80::1", False),
         ("fe80::1%eth0", False),
         ("fec0::1", False),
+        ("::ffff:0:7f00:1", False),  # IPv4-translated (RFC 2765)
+        ("4000::1", False),  # not given out
+        ("2606:4700::1111", True),
         ("ff02::1", False),
         ("ff0e::1", False),
         ("2001:db8::1", False),
@@ -369,6 +373,15 @@ def test_utf8_read_as_latin1_comes_back(text: str) -> None:
 )
 def test_is_public(address: str, expected: bool) -> None:
     assert is_public(address) is expected
+
+
+def test_a_url_has_a_longest_length() -> None:
+    longest = "http://a.test/" + "x" * (LONGEST_URL - len("http://a.test/"))
+    assert isinstance(parse(longest), Url)
+    fault = parse(longest + "x")
+    assert isinstance(fault, Fault)
+    assert (fault.outcome, fault.reason) == (Outcome.INVALID, Reason.URL_MALFORMED)
+    assert fault.detail == "longer than 65,536 characters"
 
 
 @pytest.mark.parametrize(

@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from urlsweep.core.documents import FetchError
-from urlsweep.core.model import Failure, Fault, Outcome, Reason
+from urlsweep.core.model import Failure, Fault, Outcome, Reason, Reply
 from urlsweep.core.policy import Method, Policy, Rule, StatusSet, basic_authorization
 from urlsweep.fetch import DocumentFetcher
-from urlsweep.testing.fake import Behaviour, FakeTransport, failure, reply
+from urlsweep.testing.fake import Answer, Behaviour, FakeTransport, failure, reply
 from urlsweep.testing.virtual_time import run_virtual
 
 MAP = "http://a.test/sitemap.xml"
@@ -147,6 +148,71 @@ def test_credentials_go_with_the_document_to_its_origin_alone() -> None:
 def test_a_public_sitemap_may_not_lead_inside() -> None:
     fault = fault_of({MAP: reply(302, ("location", "http://169.254.169.254/latest"))})
     assert fault.reason == "redirect.forbidden"
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1/1.xml", "http://localhost./1.xml", "http://[::ffff:10.0.0.1]/1.xml"])
+def test_what_a_public_document_names_may_not_be_private(url: str) -> None:
+    transport = FakeTransport({url: reply(200)})
+
+    async def refused(policy: Policy) -> Fault:
+        with pytest.raises(FetchError) as caught:
+            async with DocumentFetcher(transport, policy).fetch(url, public_only=True):
+                pass
+        return caught.value.fault
+
+    fault = run_virtual(refused(EXACT))
+    assert (fault.outcome, fault.reason) == (Outcome.BROKEN, Reason.SOURCE_UNSAFE)
+    assert "--allow-private-redirects" in fault.detail
+    fault = run_virtual(refused(replace(EXACT, allow_private=False)))
+    assert (fault.outcome, fault.reason) == (Outcome.SKIPPED, Reason.SKIP_PRIVATE_ADDRESS)
+    assert transport.log == []
+
+    async def allowed() -> bool:
+        fetcher = DocumentFetcher(transport, replace(EXACT, allow_private_redirects=True))
+        async with fetcher.fetch(url, public_only=True) as document:
+            return document.is_public
+
+    assert run_virtual(allowed()) is False
+
+
+def test_what_a_public_document_names_may_not_turn_out_to_be_private() -> None:
+    # The transport says so where a name's addresses are private, as it is asked to look.
+    transport = FakeTransport({MAP: failure(Reason.SKIP_PRIVATE_ADDRESS)})
+
+    async def go() -> Fault:
+        with pytest.raises(FetchError) as caught:
+            async with DocumentFetcher(transport, EXACT).fetch(MAP, public_only=True):
+                pass
+        return caught.value.fault
+
+    assert run_virtual(go()).reason == Reason.SOURCE_UNSAFE
+    assert [exchange.request.public_only for exchange in transport.log] == [Reason.SKIP_PRIVATE_ADDRESS]
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_public"),
+    [
+        (Answer(0.0, Reply(200, address="10.0.0.1")), False),
+        (Answer(0.0, Reply(200, address="93.184.215.14")), True),
+        (reply(200), True),
+        (reply(302, ("location", "http://127.0.0.1/")), True),
+    ],
+)
+def test_whether_a_public_server_led_to_it_is_told(answer: Answer, is_public: bool) -> None:
+    async def go() -> bool:
+        transport = FakeTransport({MAP: answer, "http://127.0.0.1/": reply(200)})
+        async with DocumentFetcher(transport, replace(EXACT, allow_private_redirects=True)).fetch(MAP) as document:
+            return document.is_public
+
+    assert run_virtual(go()) is is_public
+
+
+@pytest.mark.parametrize("answer", [reply(404), failure(Reason.DNS_NOT_FOUND)])
+def test_no_password_is_told(answer: Behaviour) -> None:
+    fault = fault_of({MAP: answer}, "http://me:s3cret@a.test/sitemap.xml")
+    assert fault.detail.startswith("http://me:***@a.test/sitemap.xml could not be fetched")
+    fault = fault_of({}, "http://me:s3cret@127.0.0.1/", replace(EXACT, allow_private=False))
+    assert "s3cret" not in fault.detail
 
 
 def test_leaving_early_closes_the_answer() -> None:

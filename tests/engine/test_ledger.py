@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import tracemalloc
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -48,6 +49,18 @@ def test_old_verdicts_come_back_from_the_disk() -> None:
     assert all(ledger.get(f"http://a.test/{number}") == verdict(number) for number in range(count))
     assert ledger.get("http://a.test/none") is None
     assert ledger.is_whole
+    ledger.close()
+
+
+def test_giant_verdicts_go_to_the_disk_before_they_fill_the_memory() -> None:
+    ledger = Ledger(bytes_in_memory=1_000_000)
+    giant = msgspec.structs.replace(verdict(1), final_url="http://a.test/" + "x" * 100_000)
+    for number in range(50):
+        ledger.put(f"http://a.test/{number}", giant)
+        assert ledger._size == sum(map(len, ledger._recent.values())) <= 1_000_000
+    ledger.put("http://a.test/49", giant)
+    assert ledger._size == sum(map(len, ledger._recent.values()))
+    assert all(ledger.get(f"http://a.test/{number}") == giant for number in range(50))
     ledger.close()
 
 

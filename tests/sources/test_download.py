@@ -18,6 +18,7 @@ class Body:
 
     def __init__(self, url: str, chunks: list[bytes], fault: Fault | None) -> None:
         self.url = url
+        self.is_public = True
         self.taken = 0
         self._chunks = chunks
         self._fault = fault
@@ -40,7 +41,7 @@ class OneDocument:
         self._refusal = refusal
 
     @asynccontextmanager
-    async def fetch(self, url: str) -> AsyncIterator[Body]:
+    async def fetch(self, url: str, *, public_only: bool = False) -> AsyncIterator[Body]:
         await asyncio.sleep(0)
         if self._refusal is not None:
             raise FetchError(self._refusal)
@@ -49,6 +50,11 @@ class OneDocument:
             yield self.body
         finally:
             self.is_open = False
+
+
+async def test_its_task_is_named_without_a_password() -> None:
+    async with Download(OneDocument([b"a"]), "https://me:s3cret@a.example/"):
+        assert {"urlsweep-download https://me:***@a.example/"} <= {task.get_name() for task in asyncio.all_tasks()}
 
 
 async def test_chunks_come_in_order_under_the_final_url() -> None:

@@ -34,6 +34,7 @@ def index(*locs: str) -> bytes:
 class Body:
     def __init__(self, url: str, content: bytes | Fault | tuple[bytes, Fault]) -> None:
         self.url = url
+        self.is_public = ".example" in url
         self._content = content
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
@@ -54,12 +55,15 @@ class Site:
         self, pages: dict[str, bytes | Fault | tuple[bytes, Fault]], moved: dict[str, str] | None = None
     ) -> None:
         self.asked: list[str] = []
+        self.asked_for_public: list[str] = []  # those of them that must not be private
         self._pages = pages
         self._moved = moved or {}
 
     @asynccontextmanager
-    async def fetch(self, url: str) -> AsyncIterator[Body]:
+    async def fetch(self, url: str, *, public_only: bool = False) -> AsyncIterator[Body]:
         self.asked.append(url)
+        if public_only:
+            self.asked_for_public.append(url)
         final = self._moved.get(url, url)
         content = self._pages.get(final)
         if content is None:
@@ -218,7 +222,7 @@ async def test_cycles_and_repeats_are_read_once_and_warned_about() -> None:
 async def test_indexes_without_end_are_refused() -> None:
     class Endless(Site):
         @asynccontextmanager
-        async def fetch(self, url: str) -> AsyncIterator[Body]:
+        async def fetch(self, url: str, *, public_only: bool = False) -> AsyncIterator[Body]:
             self.asked.append(url)
             yield Body(url, index(f"{url}x"))
 
@@ -227,6 +231,23 @@ async def test_indexes_without_end_are_refused() -> None:
     assert reasons(targets) == [Reason.SOURCE_UNSAFE]
     assert len(site.asked) == DEEPEST_INDEX + 1
     assert source.failed
+
+
+async def test_what_a_public_site_names_must_be_public() -> None:
+    inside = "http://10.0.0.1/1.xml"
+    site = Site({f"{SITE}/robots.txt": f"Sitemap: {inside}".encode(), inside: urlset("a")})
+    await sweep(site, SITE)
+    assert site.asked_for_public == [inside]
+    site = Site({f"{SITE}/i.xml": index("/j.xml"), f"{SITE}/j.xml": index(inside), inside: urlset("a")})
+    await sweep(site, f"{SITE}/i.xml")
+    assert site.asked == [f"{SITE}/i.xml", f"{SITE}/j.xml", inside]
+    assert site.asked_for_public == [f"{SITE}/j.xml", inside]
+
+
+async def test_what_a_private_site_names_may_be_private() -> None:
+    site = Site({"http://10.0.0.1/i.xml": index("/1.xml"), "http://10.0.0.1/1.xml": urlset("a")})
+    await sweep(site, "http://10.0.0.1/i.xml")
+    assert site.asked_for_public == []
 
 
 async def test_sitemaps_without_number_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ WELL_FORMED = [
     b"HTTP/1.1 200 OK\nA: b\n\n",
     b"HTTP/1.1 200 OK\r\nContent-Length: 12 \r\nA:\r\nB: \xff\r\n\r\n",
     b"HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 999999999999999999\r\n\r\n",
 ]
 
 
@@ -61,6 +62,11 @@ def test_what_nobody_could_make_sense_of_is_left_to_the_parser(section: bytes) -
         ([b"HTTP/1.1 200 OK", b"Content-Length: 5, 5"], [b"HTTP/1.1 200 OK", b"Content-Length: 5"]),
         ([b"HTTP/1.1 200 OK", b"Content-Length: -1"], [b"HTTP/1.1 200 OK", b"Connection: close"]),
         ([b"HTTP/1.1 200 OK", b"Content-Length:"], [b"HTTP/1.1 200 OK", b"Connection: close"]),
+        ([b"HTTP/1.1 200 OK", b"Content-Length: " + b"9" * 30], [b"HTTP/1.1 200 OK", b"Connection: close"]),
+        (
+            [b"HTTP/1.1 200 OK", b"Content-Length: 5, " + b"9" * 19],
+            [b"HTTP/1.1 200 OK", b"Content-Length: 5", b"Connection: close"],
+        ),
         (
             [b"HTTP/1.1 200 OK", b"Content-Length: 5", b"Content-Length: 6"],
             [b"HTTP/1.1 200 OK", b"Content-Length: 5", b"Content-Length: 6"],

@@ -323,6 +323,26 @@ def test_what_is_no_certificate_is_none(encoded: bytes) -> None:
     assert read_certificate(encoded) is None
 
 
+@pytest.mark.parametrize("serial_number", [0, -1])
+@pytest.mark.parametrize("version", [1, 7, 255])
+def test_an_odd_certificate_is_no_bug_and_no_warning(version: int, serial_number: int) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "odd.example")])
+    encoded = (
+        x509.CertificateBuilder(name, name, key.public_key(), 77, NOW, NOW + DAY)
+        .sign(key, hashes.SHA256())
+        .public_bytes(serialization.Encoding.DER)
+    )
+    versioned, plain = b"\xa0\x03\x02\x01\x02\x02\x01\x4d", b"\xa0\x03\x02\x01"
+    assert versioned in encoded
+    odd = encoded.replace(versioned, plain + bytes([version, 2, 1, serial_number & 0xFF]))
+    assert read_certificate(odd) is None
+    odd = encoded.replace(versioned, plain + bytes([2, 2, 1, serial_number & 0xFF]))
+    read = read_certificate(odd)
+    assert read is not None
+    assert read.names == ("odd.example",)
+
+
 # --- handshakes -------------------------------------------------------------------------------------------------------
 
 

@@ -124,6 +124,38 @@ async def test_a_field_of_60_kb_is_fine(serve: Serve, ask: Ask) -> None:
     assert reply.get("x-note") == "n" * 60_000
 
 
+@pytest.mark.parametrize("storm", [b"\r\n" * 50_000, b"\n" * 100_000, b"HTTP/1.1 103\r\n\r\n" * 10_000])
+async def test_a_storm_before_the_answer_does_not_hide_it(serve: Serve, ask: Ask, storm: bytes) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.head()
+        await peer.say(storm + b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        await peer.head()
+        await peer.say(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+    server = await serve(script)
+    first, second = await ask(server.url()), await ask(server.url())
+    assert (getattr(first, "status", first), getattr(second, "status", second)) == (200, 204)
+    assert server.connections == 1
+
+
+async def test_blank_lines_are_taken_together(serve: Serve, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    sections: list[bytes] = []
+
+    def straightened(section: bytes) -> bytes:
+        sections.append(section)
+        return section
+
+    monkeypatch.setattr("urlsweep.transport.heads.straightened", straightened)
+
+    async def script(peer: Peer) -> None:
+        await peer.head()
+        await peer.say(b"\r\n" * 50_000 + b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    server = await serve(script)
+    assert isinstance(await ask(server.url()), Reply)
+    assert sections == [b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"]  # not 25,000 empty ones before it
+
+
 async def test_ten_thousand_small_fields_are_fine(serve: Serve, ask: Ask) -> None:
     fields = b"".join(b"X-%05d: y\r\n" % number for number in range(10_000))
     server = await serve(answers(b"HTTP/1.1 200 OK\r\n" + fields + b"Location: /end\r\nContent-Length: 0\r\n\r\n"))

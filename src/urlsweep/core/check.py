@@ -42,7 +42,7 @@ from urlsweep.core.model import (
 )
 from urlsweep.core.policy import Method, Policy, basic_authorization
 from urlsweep.core.retry_after import retry_after
-from urlsweep.core.urls import Url, clip, is_public, names_private_host, redact, resolve, utf8_of
+from urlsweep.core.urls import LONGEST_URL, Url, clip, is_public, names_private_host, redact, resolve, utf8_of
 from urlsweep.core.walls import WALL_FIELDS, wall_of
 
 REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
@@ -227,6 +227,12 @@ class Check:
         detail = "the run ended before this URL was settled"
         return self._verdict(Outcome.SKIPPED, Reason.SKIP_UNFINISHED, None, detail)
 
+    def is_from_public(self, reply: Reply) -> bool:
+        """Whether `reply`, the answer to the request given last, comes from a public server or was led to by one."""
+        if self._came_from_public:
+            return True
+        return is_public(reply.address) if reply.address is not None else not names_private_host(self._current.host)
+
     def host_exhausted(self, host_key: str) -> Verdict:
         """The verdict where `host_key`, which was to be asked next, has pushed back to the end (see `Pacer`).
 
@@ -248,7 +254,9 @@ class Check:
 
     def _request(self) -> Request:
         url, policy = self._current, self._policy
-        headers = policy.fields_for(url.origin)
+        # A redirect that leaves https must not make anybody's password readable on the way, whoever it is for.
+        is_in_the_clear = self._left_https and url.scheme == "http"
+        headers = policy.headers if is_in_the_clear else policy.fields_for(url.origin)
         if url.has_credentials and self._hops:  # the server that redirected chose these, for that one request
             headers = (*(pair for pair in headers if pair[0].lower() != "authorization"), self._own_authorization())
         cookies = self._jar.header(url) if self._jar is not None else ""
@@ -303,6 +311,9 @@ class Check:
         if isinstance(target, Fault):
             detail = f"redirected to {clip(redact(utf8_of(location)))!r}: {target.detail}"
             return self._bad_redirect(Reason.REDIRECT_INVALID, reply, detail)
+        if len(base.href) + len(target.href) + sum(len(hop.url) for hop in self._hops) > LONGEST_URL:
+            detail = f"the redirects' URLs are longer than {LONGEST_URL:,} characters together"
+            return self._bad_redirect(Reason.REDIRECT_INVALID, reply, detail)
         set_cookies = reply.get_all("set-cookie")
         if set_cookies:
             self._jar = self._jar or CookieJar()
@@ -314,8 +325,7 @@ class Check:
         if seen in self._visited:
             return self._bad_redirect(Reason.REDIRECT_LOOP, reply, f"redirected back to {target.shown}")
         self._visited.add(seen)
-        from_public = is_public(reply.address) if reply.address is not None else not names_private_host(base.host)
-        self._came_from_public = self._came_from_public or from_public
+        self._came_from_public = self.is_from_public(reply)
         forbidden = self._came_from_public and not self._policy.allow_private_redirects
         if (forbidden or not self._policy.allow_private) and names_private_host(target.host):
             detail = f"redirected to the private host {target.host}: see --allow-private-redirects"

@@ -17,6 +17,7 @@ class Document(Protocol):
     """A fetched body, streamed."""
 
     url: str  # after redirects
+    is_public: bool  # a public server gave it, or redirected to it
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         """The body's chunks as they arrive, content-encoding undone. Raises FetchError when it breaks off."""
@@ -33,5 +34,8 @@ class FetchError(Exception):
 class Fetcher(Protocol):
     """Opens documents by URL."""
 
-    def fetch(self, url: str) -> AbstractAsyncContextManager[Document]:
-        """GET `url` and give its body. Raises FetchError where the answer is not an accepted one."""
+    def fetch(self, url: str, *, public_only: bool = False) -> AbstractAsyncContextManager[Document]:
+        """GET `url` and give its body. Raises FetchError where the answer is not an accepted one.
+
+        `public_only` is for what a public document names: it must not lead inside, no more than a public redirect may.
+        """

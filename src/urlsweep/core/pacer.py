@@ -9,6 +9,11 @@ resets) without a good answer in between halves it, but not below its start; pus
 halves it down to one, closes the host's gate for as long as the server asks or for a doubling time, and then lets a
 single probe through before the rest. A host that pushes every probe back is exhausted: its items are handed out by
 `take_exhausted`, to be settled without asking.
+
+A request to a host that is not there holds its slot for the whole time-out, a hundred times as long as a good one.
+So a shared host that was never asked gets one request until that has ended, and hosts that have kept silent (trouble
+and never an answer) come after all others and may hold only a part of the slots while others are being asked. Without
+this, 200 unreachable hosts among 2,000 make the run of the good ones 25 times as long.
 """
 
 from __future__ import annotations
@@ -33,7 +38,7 @@ class Pressure(Enum):
 
     NONE = auto()  # a good answer
     ERROR = auto()  # an answer or a failure that says nothing of load: never speeds a host up
-    TROUBLE = auto()  # refused, reset, timed out: it may be too much for the host
+    TROUBLE = auto()  # refused, reset, timed out, not found out where: it may be too much for the host, or not there
     PUSH_BACK = auto()  # the host says so itself
 
 
@@ -42,8 +47,12 @@ _TROUBLES: Final = frozenset(
         Reason.CONNECT_REFUSED,
         Reason.CONNECT_RESET,
         Reason.CONNECT_TIMEOUT,
+        Reason.CONNECT_UNREACHABLE,
         Reason.RESPONSE_RESET,
         Reason.RESPONSE_TIMEOUT,
+        # No load of the host's, but as long a wait for nothing as a connection that is not accepted.
+        Reason.DNS_TIMEOUT,
+        Reason.DNS_FAILURE,
     }
 )
 
@@ -286,6 +295,11 @@ class Pacer(Generic[Item]):
         self._settle(host, now)
         self._retire(host)
         return is_news
+
+    @property
+    def has_room_for_more(self) -> bool:
+        """Whether items of other hosts would find a slot: at once, or when a silent host gives one back."""
+        return self.in_flight < self._limits.concurrency or self._in_flight_silent > self._limits.silent_slots
 
     def wake_at(self) -> float | None:
         """When something that is waiting for a time becomes ready at the earliest."""

@@ -65,7 +65,9 @@ class StatusSet:
 
 
 _SECRET_NAMES: Final = re.compile(
-    r"authorization|cookie|api[-_]?key|token|secret|password|credential|session|signature|[-_]auth\b|^auth[-_]|^x-auth",
+    # "key" ends many gateways' names (Ocp-Apim-Subscription-Key, x-functions-key, X-Access-Key).
+    r"authorization|cookie|api[-_]?key|[-_]key$|^key$|token|secret|passw|passphrase|credential|session|signature|bearer"
+    r"|jwt|(?:^|[-_])auth(?:$|[-_])|^x-auth",
     re.IGNORECASE,
 )
 
@@ -101,10 +103,27 @@ class Rule:
         return self.pattern.search(url.href) is not None
 
 
+_WILDCARD: Final = re.compile(r"\*|\?|\[!?\]?[^\]]*\]")
+_END: Final = re.compile(r"\\[Zz]\Z")  # of what fnmatch translates, as of any Python
+
+
 def glob_pattern(glob: str) -> re.Pattern[str]:
-    """A shell glob over the whole URL (``https://example.com/*``) as a pattern."""
-    # Anchored: fields of a rule must not go to a site that has the glob's URL somewhere in its query.
-    return re.compile(r"\A" + fnmatch.translate(glob))
+    """A shell glob over the whole URL (``https://example.com/*``) as a pattern.
+
+    Where it has a scheme and a path, its wildcards before the path stay within the host: fields of a rule for
+    ``https://*.example.com/*`` must not go to ``https://evil.test/?.example.com/``. Anchored for the same reason.
+    """
+    scheme, separator, rest = glob.partition("://")
+    host, slash, path = rest.partition("/")
+    if not slash:
+        return re.compile(r"\A" + fnmatch.translate(glob))
+    parts, position, site = [], 0, scheme + separator + host
+    for wildcard in _WILDCARD.finditer(site):
+        parts.append(re.escape(site[position : wildcard.start()]))
+        parts.append("[^/]*" if wildcard[0] == "*" else "(?!/)" + _END.sub("", fnmatch.translate(wildcard[0])))
+        position = wildcard.end()
+    parts.append(re.escape(site[position:]))
+    return re.compile(r"\A" + "".join(parts) + fnmatch.translate(slash + path))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,6 +19,9 @@ EXAMPLES_PER_REASON = 100
 """Rows kept for the summary's listing per outcome and reason: enough to act on, flat on a list of a million; the
 report has them all."""
 
+EXAMPLE_CHARACTERS = 32 * 1024 * 1024
+"""Of URLs within these rows, all together: a hostile server can make each of them a hundred kilobytes long."""
+
 HOSTS_KEPT = 10_000
 """Hosts whose times are kept: the slowest of more than that many would not be read by anybody."""
 
@@ -55,6 +58,7 @@ class Summary:
     examples: dict[tuple[Outcome, str], list[Result]] = field(default_factory=dict)  # rows that are not ok or skipped
     warnings: list[str] = field(default_factory=list)  # what the sources and the engine had to say
     _hosts: dict[str, HostTime] = field(default_factory=dict, repr=False)
+    _example_characters: int = field(default=0, repr=False)
 
     def add(self, result: Result) -> None:
         """Count one row."""
@@ -67,8 +71,9 @@ class Summary:
         self.reasons[key] += 1
         if result.outcome not in (Outcome.OK, Outcome.SKIPPED):
             rows = self.examples.setdefault(key, [])
-            if len(rows) < EXAMPLES_PER_REASON:
+            if len(rows) < EXAMPLES_PER_REASON and self._example_characters < EXAMPLE_CHARACTERS:
                 rows.append(result)
+                self._example_characters += len(result.url) + sum(len(hop.url) for hop in result.hops)
 
     def asked(self, host: str, seconds: float) -> None:
         """Count one finished request to `host` that took `seconds`."""

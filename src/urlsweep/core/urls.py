@@ -27,6 +27,10 @@ KNOWN_SCHEMES: Final = frozenset(
     view-source vnc webcal wais whatsapp ws wss wtai xmpp xri ymsgr zoommtg z39.50""".split()  # noqa: SIM905  a list of a hundred quoted words is not read by anybody
 )
 
+LONGEST_URL: Final = 64 * 1024
+"""Characters. Common servers take a request line of 8 to 16 KiB, some a megabyte; a run that holds a hundred thousand
+URLs and has to stay small needs some bound."""
+
 _COMMON_TYPOS: Final = {"htp", "http", "https", "htps", "htttp", "htttps", "hhttp", "hhttps", "ttp", "ttps", "hppt"}
 _SCHEMES: Final = {"http:": ("http", 80), "https:": ("https", 443)}  # one string each, however many URLs wait
 
@@ -76,6 +80,8 @@ def parse(text: str) -> Url | Fault:
     Gives a Fault for anything else: `invalid` for what is no URL or has a scheme nobody knows, `skipped` for a known
     scheme that is not the web's. Never raises.
     """
+    if len(text) > LONGEST_URL:
+        return Fault(Outcome.INVALID, Reason.URL_MALFORMED, f"longer than {LONGEST_URL:,} characters")
     try:
         parsed = can_ada.parse(text)
     except (ValueError, TypeError):  # TypeError: a lone surrogate, which no URL can hold
@@ -179,6 +185,9 @@ def address_of(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | Non
         return None
 
 
+_GLOBAL_UNICAST: Final = ipaddress.IPv6Network("2000::/3")
+"""All of IPv6 that is given out to be reachable from everywhere (RFC 4291 section 2.4, IANA's address space registry).
+Outside of it are old ways to write an IPv4 address in (::/96, ::ffff:0:0:0/96) and what is local in some sense."""
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052: the last 32 bits are an IPv4 address
 
 # Not globally reachable as the registries of 2025 say, and not known as such to every supported Python's ipaddress.
@@ -186,11 +195,7 @@ _NOT_PUBLIC: Final = tuple(
     ipaddress.ip_network(network)
     for network in (
         "192.0.0.0/24",  # IETF protocol assignments, RFC 6890
-        "::/96",  # IPv4-compatible addresses, deprecated by RFC 4291 section 2.5.5.1
-        "64:ff9b:1::/48",  # NAT64 for local use, RFC 8215
         "3fff::/20",  # documentation, RFC 9637
-        "5f00::/16",  # segment identifiers, RFC 9602
-        "fec0::/10",  # site-local, deprecated by RFC 3879
     )
 )
 
@@ -208,6 +213,8 @@ def is_public(address: str) -> bool:
             inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
         if inner is not None:
             ip = inner
+        elif ip not in _GLOBAL_UNICAST:
+            return False
     return ip.is_global and not ip.is_multicast and not any(ip in network for network in _NOT_PUBLIC)
 
 

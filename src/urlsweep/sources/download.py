@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from urlsweep.core.documents import Fetcher
+from urlsweep.core.urls import redact
 
 BYTES_AHEAD: Final = 52_428_800
 """Bytes that may wait to be parsed: the longest that sitemaps.org allows a sitemap to be. Only beyond it is the server
@@ -23,9 +24,13 @@ kept waiting."""
 class Download:
     """`async with Download(fetcher, url) as download`: the document's address and its chunks."""
 
-    def __init__(self, fetcher: Fetcher, url: str, bytes_ahead: int = BYTES_AHEAD) -> None:
+    def __init__(
+        self, fetcher: Fetcher, url: str, *, public_only: bool = False, bytes_ahead: int = BYTES_AHEAD
+    ) -> None:
+        """`public_only`: see `Fetcher.fetch`."""
         self._fetcher = fetcher
         self._url = url
+        self._public_only = public_only
         self._bytes_ahead = bytes_ahead
         self._waiting: deque[bytes] = deque()
         self._size = 0  # bytes that wait
@@ -33,9 +38,11 @@ class Download:
         self._room = asyncio.Event()
         self._task: asyncio.Task[None]  # from __aenter__ on
         self._final_url: str | None = None
+        self.is_public = True  # see `Document`; known once `final_url` is
 
     async def __aenter__(self) -> Self:
-        self._task = asyncio.create_task(self._fetch(), name=f"urlsweep-download {self._url}")
+        # asyncio writes the names of tasks into its own warnings: no password in there.
+        self._task = asyncio.create_task(self._fetch(), name=f"urlsweep-download {redact(self._url)}")
         self._task.add_done_callback(lambda _: self._changed.set())
         return self
 
@@ -75,7 +82,8 @@ class Download:
         await self._changed.wait()
 
     async def _fetch(self) -> None:
-        async with self._fetcher.fetch(self._url) as document:
+        async with self._fetcher.fetch(self._url, public_only=self._public_only) as document:
+            self.is_public = document.is_public
             self._final_url = document.url
             self._changed.set()
             async for chunk in document:

@@ -74,12 +74,14 @@ class _Pending(NamedTuple):
     url: str  # "" for the local one that the source was made for
     found_in: str
     depth: int  # how many documents lead to it
+    is_named_by_public: bool = False  # a public server led to it: it must not be private
 
 
 class _Batch(NamedTuple):
     """What one chunk of a document gave."""
 
     base: str  # what the document's relative URLs are resolved against; "" for a local one
+    is_public: bool  # the document comes from a public server
     items: Iterator[Target | Child]
 
 
@@ -137,10 +139,10 @@ class DocumentSource:
             else:
                 batches = self._read_local(self._open_stream)
             async with aclosing(batches):
-                async for base, items in batches:
+                async for base, is_public, items in batches:
                     for item in items:
                         if isinstance(item, Child):
-                            admitted = self._admit(item, base, document.depth + 1)
+                            admitted = self._admit(item, base, document.depth + 1, is_named_by_public=is_public)
                             if isinstance(admitted, _Pending):
                                 children.append(admitted)
                             if not isinstance(admitted, Target):
@@ -172,10 +174,11 @@ class DocumentSource:
         """What the site's robots.txt names, the last one first; else its /sitemap.xml."""
         robots = _beside(root, "/robots.txt")
         children: list[Child] = []
-        base = robots
+        base, is_public = robots, True
         try:
             async with Download(self._fetcher_or_fault(), robots) as download:
                 base = await download.final_url()
+                is_public = download.is_public
                 parser = RobotsParser(Input(redact(robots), url=base))
                 size = 0
                 async with aclosing(download.chunks()) as chunks:
@@ -190,7 +193,7 @@ class DocumentSource:
             # 4xx: there is none, and nothing to say about it (RFC 9309 section 2.3.1.3).
             if not 400 <= (error.fault.status or 0) < 500:
                 self._given.warn(f"{redact(robots)} could not be read ({error.fault.detail})")
-        admitted = [self._admit(child, base, 0) for child in children]
+        admitted = [self._admit(child, base, 0, is_named_by_public=is_public) for child in children]
         pending = [entry for entry in admitted if isinstance(entry, _Pending)]
         for entry in admitted:
             if isinstance(entry, Target):
@@ -202,13 +205,13 @@ class DocumentSource:
         try:
             async with aclosing(pump(open_stream)) as chunks:
                 async for chunk in chunks:
-                    yield _Batch("", self._noting_table(reading, reading.feed(chunk)))
+                    yield _Batch("", False, self._noting_table(reading, reading.feed(chunk)))
                     if reading.is_over:
                         return
-            yield _Batch("", self._noting_table(reading, reading.close()))
+            yield _Batch("", False, self._noting_table(reading, reading.close()))
         except OSError as error:
             detail = f"reading it failed: {error.strerror or error}"
-            yield _Batch("", iter([self._given.fault(Reason.SOURCE_UNREADABLE, detail)]))
+            yield _Batch("", False, iter([self._given.fault(Reason.SOURCE_UNREADABLE, detail)]))
 
     def _noting_table(self, reading: Reading, items: Iterator[Target | Child]) -> Iterator[Target | Child]:
         for item in items:
@@ -219,18 +222,19 @@ class DocumentSource:
     async def _read_fetched(self, document: _Pending) -> AsyncGenerator[_Batch, None]:
         name = redact(document.url)
         try:
-            async with Download(self._fetcher_or_fault(), document.url) as download:
+            only = document.is_named_by_public
+            async with Download(self._fetcher_or_fault(), document.url, public_only=only) as download:
                 base = await download.final_url()
                 reading = Reading(Input(name, url=base, warn=self._given.warn), expects_sitemap=True)
                 async with aclosing(download.chunks()) as chunks:
                     async for chunk in chunks:
-                        yield _Batch(base, reading.feed(chunk))
+                        yield _Batch(base, download.is_public, reading.feed(chunk))
                         if reading.is_over:
                             return
-                yield _Batch(base, reading.close())
+                yield _Batch(base, download.is_public, reading.close())
         except FetchError as error:
             # What the body broke off in, a line or an element, is not closed: it must not pass for a whole one.
-            yield _Batch("", iter([Target(name, document.found_in, fault=error.fault)]))
+            yield _Batch("", True, iter([Target(name, document.found_in, fault=error.fault)]))
 
     def _fetcher_or_fault(self) -> Fetcher:
         if self._fetcher is None:
@@ -239,7 +243,7 @@ class DocumentSource:
             )
         return self._fetcher
 
-    def _admit(self, child: Child, base: str, depth: int) -> _Pending | Target | None:
+    def _admit(self, child: Child, base: str, depth: int, *, is_named_by_public: bool) -> _Pending | Target | None:
         """The document to read for `child`; a row where it cannot be read; None where it was named before."""
         base_url = parse(base)
         url = resolve(base_url._replace(fragment=""), child.url) if isinstance(base_url, Url) else parse(child.url)
@@ -255,7 +259,8 @@ class DocumentSource:
         else:
             self._seen.add(url.href)
             # A sitemap's own URL is asked with the user name it was written with; only an absolute one can have it.
-            return _Pending(child.url if url.has_credentials else url.href, child.found_in, depth)
+            named = child.url if url.has_credentials else url.href
+            return _Pending(named, child.found_in, depth, is_named_by_public)
         fault = Fault(Outcome.BROKEN, Reason.SOURCE_UNSAFE, refusal)
         return Target(url.shown, child.found_in, fault=fault)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import datetime
 import socket
+import warnings
 from collections import OrderedDict
 from typing import Final, NamedTuple
 
@@ -111,25 +112,30 @@ def read_certificate(encoded: bytes) -> Certificate | None:
                 return _clean(str(attribute.value))
         return "an authority without a name"
 
-    try:
-        parsed = x509.load_der_x509_certificate(encoded)
+    def names_in(parsed: x509.Certificate) -> list[str]:
         try:
             alternatives = parsed.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-            names = [
-                *alternatives.get_values_for_type(x509.DNSName),
-                *(str(address) for address in alternatives.get_values_for_type(x509.IPAddress)),
-            ]
         except x509.ExtensionNotFound:
-            names = [str(attribute.value) for attribute in parsed.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
-        return Certificate(
-            tuple(_clean(name) for name in names[:NAMES_SHOWN]),
-            max(0, len(names) - NAMES_SHOWN),
-            name_of(parsed.subject),
-            name_of(parsed.issuer),
-            parsed.not_valid_before_utc,
-            parsed.not_valid_after_utc,
-        )
-    except (ValueError, TypeError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+            return [str(attribute.value) for attribute in parsed.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
+        return [
+            *alternatives.get_values_for_type(x509.DNSName),
+            *(str(address) for address in alternatives.get_values_for_type(x509.IPAddress)),
+        ]
+
+    try:
+        # cryptography warns of odd ones (a serial number of 0): nothing that whoever runs the program can change.
+        with warnings.catch_warnings(action="ignore"):
+            parsed = x509.load_der_x509_certificate(encoded)
+            names = names_in(parsed)
+            return Certificate(
+                tuple(_clean(name) for name in names[:NAMES_SHOWN]),
+                max(0, len(names) - NAMES_SHOWN),
+                name_of(parsed.subject),
+                name_of(parsed.issuer),
+                parsed.not_valid_before_utc,
+                parsed.not_valid_after_utc,
+            )
+    except (ValueError, TypeError, x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
         return None
 
 

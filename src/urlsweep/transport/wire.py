@@ -35,6 +35,8 @@ HEAD_LIMIT_BYTES: Final = 256 * 1024
 server could send fields until the time is up."""
 
 _OPENING_BYTES: Final = 80  # enough to show what a server that does not speak HTTP said first
+_BLANK_LINES: Final = re.compile(rb"[\r\n]+")
+"""Before a status line they mean nothing (RFC 9112 section 2.2). Taken all at once: each for itself would cost time."""
 _SECTION_END: Final = re.compile(rb"\n\r?\n")  # RFC 9112 section 2.2: a lone LF ends a line too
 
 
@@ -90,12 +92,14 @@ class Wire(ResponseHandler):
         """
         data, start = bytes(data), 0
         while start < len(data) and self._head_left is not None:
-            end = self._section_end(data, start)
-            is_complete = end is not None
+            blank = None if self._section else _BLANK_LINES.match(data, start)
+            end = self._section_end(data, start) if blank is None else blank.end()
+            is_complete = blank is None and end is not None
             part = data[start:end]
             start += len(part)
-            self._section += part
             self._head_left -= len(part)
+            if blank is None:
+                self._section += part
             if not self.opening:
                 self.opening = part[:_OPENING_BYTES]
             if self._head_left < 0:
