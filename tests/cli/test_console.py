@@ -6,6 +6,7 @@ import asyncio
 import io
 import os
 import re
+from pathlib import Path
 from typing import BinaryIO, cast
 
 import pytest
@@ -102,6 +103,15 @@ def test_the_width_of_a_terminal() -> None:
         made = Console(cast("BinaryIO", terminal), io.StringIO(), {})
         assert made.shows_output
         assert made.width(made.stdout) == 57
+
+
+def test_rows_and_messages_that_share_a_file(tmp_path: Path) -> None:
+    with (tmp_path / "log").open("wb") as rows, (tmp_path / "log").open("a") as messages:
+        assert Console(rows, messages, {}).mixes_streams
+        with (tmp_path / "other").open("a") as elsewhere:
+            assert not Console(rows, elsewhere, {}).mixes_streams
+    assert console(on_terminal=True).mixes_streams
+    assert not console().mixes_streams
 
 
 class Line:

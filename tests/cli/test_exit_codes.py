@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import io
 import json
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -282,6 +284,25 @@ def test_2_for_a_standard_output_that_is_an_input(cli: CommandLine) -> None:
     assert code == 2
     assert stderr.getvalue() == "urlsweep: error: standard output is the input links.txt: send it to another file\n"
     assert path.read_text() == "http://a.test/ok\n"
+
+
+def test_2_for_an_output_that_is_read_from_standard_input(cli: CommandLine) -> None:
+    path = Path("links.csv")
+    path.write_text("url\nhttp://127.0.0.1:9/\n")
+    with path.open("rb") as stream:
+        ran = subprocess.run(
+            [sys.executable, "-m", "urlsweep", "check", "-", "-o", "links.csv"],
+            stdin=stream,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert ran.returncode == 2
+    assert ran.stderr == (
+        "urlsweep: error: --output links.csv would overwrite the input that is read from standard input: "
+        "name another file\n"
+    )
+    assert path.read_text() == "url\nhttp://127.0.0.1:9/\n"
 
 
 def test_the_transport_is_closed_however_a_run_ends(cli: CommandLine) -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import re
 import runpy
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
 import urlsweep
-from urlsweep.cli import COMMANDS, HELP
+from urlsweep.cli import COMMANDS, HELP, main
+from urlsweep.cli.console import Console
 from urlsweep.settings import SETTINGS
 from urlsweep.settings.setting import flag_of
 
@@ -31,12 +34,28 @@ def test_the_version(flag: str, cli: CommandLine) -> None:
     assert cli(flag).stdout == f"urlsweep {urlsweep.__version__}\n"
 
 
+class FullDisk(io.BytesIO):
+    """A stream that takes nothing."""
+
+    def write(self, data: object) -> NoReturn:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize("flag", ["--help", "--version"])
+def test_a_help_that_cannot_be_written_is_told_without_a_traceback(flag: str) -> None:
+    stderr = io.StringIO()
+    assert main([flag], console=Console(FullDisk(), stderr, {})) == 70
+    assert stderr.getvalue() == "urlsweep: error: standard output cannot be written (No space left on device)\n"
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_a_help_with_examples_that_fits_the_terminal(command: str, cli: CommandLine) -> None:
     ran = cli(command, "--help")
     assert (ran.code, ran.stderr) == (0, "")
     assert ran.stdout.startswith(f"usage: urlsweep {command}")
-    assert max(map(len, ran.rows)) <= 110
+
+    main([command, "--help"], console=Console(narrow := io.BytesIO(), io.StringIO(), {"COLUMNS": "80"}))
+    assert max(map(len, narrow.getvalue().decode().splitlines())) <= 80
 
 
 def test_the_help_of_check_has_every_setting_and_exit_code(cli: CommandLine) -> None:

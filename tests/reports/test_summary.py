@@ -142,7 +142,7 @@ Failed: 13 broken, 3 down, 1 invalid. 1 unverified.
 
 def test_all_is_well() -> None:
     text = render_summary(summary_of(row("https://example.org/", Outcome.OK, status=200)))
-    assert text.endswith("1 URL in 12.4 s, 0.1 a second; 0 requests sent.\nPassed: every URL is ok.\n")
+    assert text.endswith("1 URL in 12.4 s; 0 requests sent.\nPassed: every URL is ok.\n")
     assert "Broken (" not in text
 
 
@@ -201,6 +201,19 @@ def test_a_long_sentence_is_wrapped_and_bounded() -> None:
 def test_one_url_names_a_few_of_its_places() -> None:
     rows = [row("https://a.example/", Outcome.BROKEN, "http.404", 404, found_in=f"a.txt:{n}") for n in range(9)]
     assert "     https://a.example/  a.txt:0, a.txt:1, a.txt:2 and 6 more\n" in render_summary(summary_of(*rows))
+
+
+def test_places_that_do_not_fit_beside_their_url_have_a_line_each() -> None:
+    rows = [
+        row("https://a.example/", Outcome.BROKEN, "http.404", 404, found_in=f"https://a.example/sitemaps/{n}.xml")
+        for n in range(4)
+    ]
+    assert (
+        "     https://a.example/\n"
+        "       in https://a.example/sitemaps/0.xml\n"
+        "       in https://a.example/sitemaps/1.xml\n"
+        "       in https://a.example/sitemaps/2.xml and 1 more\n"
+    ) in render_summary(summary_of(*rows))
 
 
 def test_lists_are_bounded_and_say_what_they_left_out() -> None:

@@ -103,6 +103,19 @@ def test_on_a_narrow_terminal_the_place_gives_way_before_the_sentence() -> None:
     )
 
 
+def test_in_a_file_a_place_of_any_length_stands_in_its_row() -> None:
+    sitemap = "https://example.org/sitemaps/articles.xml"
+    rows = [
+        Result(url="https://x.example/", outcome=Outcome.DOWN, reason="http.503", found_in=place)
+        for place in (sitemap, "a:10", sitemap)
+    ]
+    assert written(rows).splitlines() == [
+        f"down          -  https://x.example/  {sitemap}  http.503",
+        "down          -  https://x.example/  a:10  http.503",
+        f"down          -  https://x.example/  {sitemap}  http.503",
+    ]
+
+
 def test_a_long_url_does_not_push_the_next_rows_aside() -> None:
     long = Result(url="https://example.org/" + "a" * 300, outcome=Outcome.DOWN, reason="http.503")
     assert written([long, ROWS[4]]).splitlines()[1] == "unverified  429  https://x.example/  a:10  rate_limited"

@@ -356,7 +356,7 @@ def test_variables_of_the_environment_are_filled_in_and_secret_from_then_on(tmp_
     """
     environ = {"TOKEN": "t0k3n", "PASS": "p4ss"}
     settings = read(tmp_path, toml, environ).settings
-    assert settings.header_for[0].value == "Bearer t0k3n"
+    assert settings.header_for[0][2] == "Bearer t0k3n"
     assert settings.proxy == "http://me:p4ss@p.example:3128"
     assert [pattern.pattern for pattern in settings.exclude] == ["${kept}?", "a[${]", "${1a}?"]
     assert settings.secrets() == {"t0k3n", "Bearer t0k3n", "p4ss"}

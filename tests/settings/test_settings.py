@@ -8,7 +8,7 @@ import pytest
 
 import urlsweep
 from urlsweep.core.pacer import Limits
-from urlsweep.core.policy import Policy, PolicyError, basic_authorization
+from urlsweep.core.policy import Method, Policy, PolicyError, basic_authorization
 from urlsweep.settings import Family, Settings, SettingsError
 from urlsweep.settings.credentials import DEFAULT_FIELDS, read_netrc
 from urlsweep.settings.values import Login, ScopedField
@@ -59,16 +59,31 @@ def test_secret_fields_wait_for_their_origin() -> None:
     assert "pass'" not in repr(settings)
 
 
+def test_a_librarys_caller_may_write_plain_tuples_and_words() -> None:
+    plain = Settings(
+        user=("me", "opensesame"),
+        header_for=(("https://a.example", "X-Team", "two"),),
+        method="get",  # type: ignore[arg-type]  # what an untyped caller writes
+        family="ipv4",  # type: ignore[arg-type]
+    )
+    assert plain.policy().method is Method.GET
+    assert plain.transport_options().family == "ipv4"
+    assert plain.policy().credentials == {"https://a.example": (("X-Team", "two"),)}
+    assert "opensesame" in plain.secrets()
+    with pytest.raises(ValueError, match="'ipv5' is not a valid Family"):
+        Settings(family="ipv5")  # type: ignore[arg-type]
+
+
 def test_fields_for_an_origin_go_to_it_alone() -> None:
     scoped = (
         ScopedField("https://a.example", "Authorization", "Bearer one"),
-        ScopedField("https://b.example", "X-Key", "two"),
-        ScopedField("https://a.example", "X-Key", "three"),
+        ScopedField("https://b.example", "X-Team", "two"),
+        ScopedField("https://a.example", "X-Team", "three"),
     )
     policy = Settings(header_for=scoped).policy()
     assert policy.credentials == {
-        "https://a.example": (("Authorization", "Bearer one"), ("X-Key", "three")),
-        "https://b.example": (("X-Key", "two"),),
+        "https://a.example": (("Authorization", "Bearer one"), ("X-Team", "three")),
+        "https://b.example": (("X-Team", "two"),),
     }
     assert Settings(header_for=scoped).secrets() == {"Bearer one", "one"}
 
@@ -165,3 +180,10 @@ def test_without_the_variable_netrc_is_looked_for_at_home(tmp_path: Path, monkey
     (tmp_path / ".netrc").write_text("machine a.example login me password s3cret\n")
     (tmp_path / ".netrc").chmod(0o600)
     assert read_netrc({}) == {"a.example": Login("me", "s3cret")}
+
+
+def test_an_origin_is_spelled_as_urls_are_compared() -> None:
+    settings = Settings(header_for=(("https://EXAMPLE.com:443/", "Authorization", "Bearer abc"),))
+    assert settings.policy().fields_for("https://example.com")[-1] == ("Authorization", "Bearer abc")
+    with pytest.raises(SettingsError, match=r"^header_for: 'https://example\.com/page' is not an origin"):
+        Settings(header_for=(("https://example.com/page", "Authorization", "Bearer abc"),)).policy()

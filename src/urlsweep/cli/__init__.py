@@ -123,7 +123,18 @@ def _show(text: str, console: Console | None) -> int:
         stream.flush()
     except BrokenPipeError:
         _forget_stdout()
+    except OSError as error:  # a full disk
+        return _unwritable(error, console)
     return ExitCode.OK
+
+
+def _unwritable(error: OSError, console: Console | None) -> int:
+    from urlsweep.cli.console import Console
+
+    console = Console.of_process() if console is None else console
+    console.error(f"standard output cannot be written ({error.strerror or error})")
+    _forget_stdout()
+    return ExitCode.INTERNAL
 
 
 def _default_transport(settings: Settings) -> Transport:

@@ -24,31 +24,33 @@ USAGE: Final = "urlsweep check [URL | FILE | -]... [--sitemap URL|FILE] [options
 DESCRIPTION: Final = """\
 Ask every URL once and tell what became of each.
 
-An argument that is an http(s) URL is checked itself; any other is a file of URLs (text, CSV, JSON Lines,
-a sitemap, or gzip of these), and - is standard input. Rows that need attention go to standard output as
-they finish, the summary to standard error.
+An argument that is an http(s) URL is checked itself; any other is a file of
+URLs (text, CSV, JSON Lines, a sitemap, or gzip of these), and - is standard
+input. Rows that need attention go to standard output as they finish, the
+summary to standard error.
 """
 
 EPILOG: Final = """\
-Every option can also be set by an environment variable (--max-redirects: URLSWEEP_MAX_REDIRECTS) or by a
-key in the configuration file (max_redirects = 5); flags are the strongest, then variables.
+Every option can also be set by an environment variable (--max-redirects:
+URLSWEEP_MAX_REDIRECTS) or by a key in the configuration file (max_redirects =
+5); flags are the strongest, then variables.
 
 exit codes:
   0    nothing that fails the run
   1    some URL failed it (see --fail-on)
   2    wrong usage or configuration
   3    an input could not be read or held no URL
-  70   internal error
-  130  interrupted (143: terminated); the reports are valid and say that they are partial
+  70   internal error, or an output that cannot be written any more
+  130  interrupted (143: terminated); the reports are valid, partial ones
   141  whoever read standard output left
 
 examples:
   urlsweep check https://example.com/ https://example.org/about
   urlsweep check --sitemap https://example.com/
   urlsweep check links.txt --only broken,down --format csv > problems.csv
-  urlsweep check customers.csv --column Website -o checked.csv -o checked.jsonl
+  urlsweep check customers.csv --column Website -o checked.csv -o all.jsonl
   grep -oE 'https?://[^ ]+' notes.md | urlsweep check -
-  urlsweep check urls.txt --header-for https://example.com 'Authorization: Bearer TOKEN'
+  urlsweep check links.txt --header-for https://example.com 'Cookie: id=SECRET'
 """
 
 

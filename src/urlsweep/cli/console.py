@@ -51,6 +51,16 @@ class Console:
         return is_terminal(self.stdout)
 
     @property
+    def mixes_streams(self) -> bool:
+        """Whether rows and messages come out one below the other: on a terminal, or in one file or pipe (``2>&1``)."""
+        if self.shows_output:
+            return True
+        try:
+            return os.path.sameopenfile(self.stdout.fileno(), self.stderr.fileno())
+        except (OSError, ValueError):
+            return False
+
+    @property
     def shows_messages(self) -> bool:
         """Whether standard error is a terminal."""
         return is_terminal(self.stderr)

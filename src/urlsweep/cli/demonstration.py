@@ -27,9 +27,10 @@ if TYPE_CHECKING:
 USAGE: Final = "urlsweep demo [options]"
 
 DESCRIPTION: Final = """\
-Start a small web site on this machine, with faults of every kind planted in it, sweep its sitemap, and
-compare what was found with what was planted. Nothing outside this machine is asked. Rows that need
-attention go to standard output, everything else to standard error; all rows are written to demo.csv.
+Start a small web site on this machine, with faults of every kind planted in it,
+sweep its sitemap, and compare what was found with what was planted. Nothing
+outside this machine is asked. Rows that need attention go to standard output,
+everything else to standard error; all rows are written to demo.csv.
 """
 
 EPILOG: Final = """\

@@ -12,7 +12,7 @@ class ExitCode(IntEnum):
     FAILED = 1  # some URL failed it (`--fail-on`)
     USAGE = 2  # wrong usage or configuration
     INPUT = 3  # an input could not be read or held no URL; stronger than 1
-    INTERNAL = 70  # an internal error, rows that differ in number or could not be written included (EX_SOFTWARE)
+    INTERNAL = 70  # an internal error, rows that differ in number or cannot be written included (EX_SOFTWARE)
     OUTPUT_CLOSED = 141  # whoever read standard output left (`| head`): as if SIGPIPE had ended the program
 
 

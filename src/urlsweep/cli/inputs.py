@@ -70,6 +70,11 @@ def arguments_of(positional: Sequence[str], settings: Settings) -> list[Argument
     return arguments
 
 
+def reads_stdin(arguments: Sequence[Argument]) -> bool:
+    """Whether standard input is one of them."""
+    return any(argument.text == STDIN for argument in arguments)
+
+
 class Inputs:
     """Opened inputs."""
 

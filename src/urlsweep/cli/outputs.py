@@ -190,9 +190,13 @@ def check_names(settings: Settings) -> None:
         seen.add(absolute)
 
 
-def check_overwriting(inputs: Sequence[Path], outputs: Sequence[str], stdout: BinaryIO) -> None:
-    """Raises UsageError where an output is one of the files `inputs`, however it is named."""
-    known = {found: path for path in inputs if (found := _identity(path)) is not None}
+def check_overwriting(inputs: Sequence[Path], outputs: Sequence[str], stdout: BinaryIO, stdin: int | None) -> None:
+    """Raises UsageError where an output is one of the files `inputs`, or the one that the descriptor `stdin` reads,
+    however it is named."""
+    known: dict[tuple[int, int], str] = {}
+    if stdin is not None and (found := _identity(stdin)) is not None:
+        known[found] = "that is read from standard input"
+    known |= {found: str(path) for path in inputs if (found := _identity(path)) is not None}
     for output in outputs:
         found = _identity(Path(output))
         if found in known:

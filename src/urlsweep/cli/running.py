@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
+from typing import Final
 
 from urlsweep.cli import inputs as inputs_module
 from urlsweep.cli import outputs as outputs_module
@@ -31,6 +32,8 @@ from urlsweep.sources.pump import RawStream
 from urlsweep.transport import Transport
 
 TransportFactory = Callable[[Settings], Transport]
+
+STDIN_DESCRIPTOR: Final = 0  # POSIX and Windows alike
 
 
 class CheckRun:
@@ -104,7 +107,8 @@ class CheckRun:
 
     def _open_outputs(self, inputs: Inputs) -> Outputs:
         files = [argument.path for argument in self._arguments if argument.path is not None]
-        outputs_module.check_overwriting(files, self._settings.output, self._console.stdout)
+        stdin = STDIN_DESCRIPTOR if self._stdin is None and inputs_module.reads_stdin(self._arguments) else None
+        outputs_module.check_overwriting(files, self._settings.output, self._console.stdout, stdin)
         options = ReportOptions(
             input_columns=inputs.columns,
             columns_are_complete=inputs_module.columns_are_known(self._arguments, inputs, self._settings),
@@ -157,4 +161,4 @@ class CheckRun:
             width=self._console.width(self._console.stderr),
             fail_on=self._settings.fail_on,
         )
-        self._console.write(text if not self._console.shows_output else "\n" + text)
+        self._console.write("\n" + text if self._console.mixes_streams else text)

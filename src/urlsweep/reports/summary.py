@@ -145,7 +145,7 @@ class _Page:
         urls = [shorten_middle(escape_terminal(same[0].url), LONGEST_URL) for same in shown]
         column = max((width for width in map(text_width, urls) if width <= self._width // 2), default=0)
         for url, same in zip(urls, shown, strict=True):
-            places = "" if place else _places(same)
+            places = [] if place else _places(same)
             yield from self._example(indent, url, column, places, "" if explanation else _explanation(same[0]))
             target = same[0].final_url
             if same[0].hops and target:
@@ -154,15 +154,16 @@ class _Page:
         if left:
             yield f"{indent}and {left:,} more: see the report"
 
-    def _example(self, indent: str, url: str, column: int, places: str, explanation: str) -> Iterator[str]:
+    def _example(self, indent: str, url: str, column: int, places: list[str], explanation: str) -> Iterator[str]:
         beside = f"{indent}{pad(url, column)}  "
         if not places:
             yield indent + url
-        elif text_width(beside) + text_width(places) <= self._width:
-            yield beside + self._paint(places, Style.DIM)
+        elif text_width(beside) + text_width(together := ", ".join(places)) <= self._width:
+            yield beside + self._paint(together, Style.DIM)
         else:
             yield indent + url
-            yield indent + self._paint(f"  in {shorten_middle(places, self._width - len(indent) - 5)}", Style.DIM)
+            for place in places:
+                yield indent + self._paint(f"  in {shorten_middle(place, self._width - len(indent) - 5)}", Style.DIM)
         if explanation:
             yield from self._wrapped(explanation, indent + "  ")
 
@@ -275,7 +276,7 @@ class _Page:
 def _work_done(summary: Summary) -> str:
     duplicates = f" ({_count(summary.duplicates, 'duplicate')})" if summary.duplicates else ""
     rate = ""
-    if summary.seconds > 0 and summary.rows_out:
+    if summary.seconds > 0 and summary.requests:
         per_second = summary.rows_out / summary.seconds
         rate = f", {per_second:,.0f} a second" if per_second >= 10 else f", {per_second:.1f} a second"
     urls = _count(summary.rows_out, "URL")
@@ -305,11 +306,13 @@ def _shared(texts: Iterable[str]) -> str:
     return escape_terminal(distinct.pop()) if len(distinct) == 1 else ""
 
 
-def _places(rows: list[Result]) -> str:
+def _places(rows: list[Result]) -> list[str]:
     places = list(dict.fromkeys(row.found_in for row in rows if row.found_in))
-    shown = ", ".join(map(escape_terminal, places[:PLACES_PER_URL]))
+    shown = list(map(escape_terminal, places[:PLACES_PER_URL]))
     left = len(places) - PLACES_PER_URL
-    return f"{shown} and {left:,} more" if left > 0 else shown
+    if left > 0:
+        shown[-1] += f" and {left:,} more"
+    return shown
 
 
 def _count(number: int, noun: str) -> str:

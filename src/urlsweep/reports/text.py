@@ -74,7 +74,7 @@ class TextReport:
         status = "-" if result.status is None else str(result.status)
         outcome = f"{result.outcome:<{_OUTCOME_WIDTH}}"
         before = _GAP.join((f"{status:>{_STATUS_WIDTH}}", pad(url, self._url_width), ""))
-        place_and_gap = pad(place, self._place_width) + _GAP if self._place_width else ""
+        place_and_gap = pad(place, self._place_width) + _GAP if place or self._place_width else ""
         tail = _tail(result)
         if self._width is not None:
             room = self._width - len(outcome) - len(_GAP) - text_width(before)

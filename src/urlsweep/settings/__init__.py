@@ -29,7 +29,7 @@ from urlsweep.settings.credentials import (
     unscoped_fields,
 )
 from urlsweep.settings.setting import Setting, SettingsError, Shape, line, table_of
-from urlsweep.settings.values import FALSE, TRUE, Login, ScopedField
+from urlsweep.settings.values import FALSE, TRUE, Login
 from urlsweep.transport.options import TransportOptionError, TransportOptions
 
 __all__ = ["SETTINGS", "Color", "Family", "Settings", "SettingsError"]
@@ -263,7 +263,7 @@ class Settings:
             from_table=values.lines_of_table,
         ),
     )
-    header_for: tuple[ScopedField, ...] = field(
+    header_for: tuple[tuple[str, str, str], ...] = field(
         default=(),
         repr=False,
         metadata=line(
@@ -275,7 +275,7 @@ class Settings:
             from_table=values.lines_of_origins,
         ),
     )
-    user: Login | None = field(
+    user: tuple[str, str] | None = field(
         default=None,
         repr=False,
         metadata=line(
@@ -288,7 +288,8 @@ class Settings:
     netrc: bool = field(
         default=False,
         metadata=line(
-            "Take logins by host from the file that the variable NETRC names, or from ~/.netrc.",
+            "Take logins by host, for http and https at their usual ports, from the file that the variable NETRC "
+            "names, or from ~/.netrc.",
             group=CREDENTIALS,
             parse=values.switch,
             constants=_on_off("netrc"),
@@ -521,7 +522,7 @@ class Settings:
     def _bare_policy(self) -> Policy:
         connect_timeout = _POLICY.connect_timeout if self.connect_timeout is None else self.connect_timeout
         return Policy(
-            method=self.method,
+            method=Method(self.method),  # a library's caller may have given its plain text
             accept=self.accept,
             timeout=self.timeout,
             connect_timeout=min(connect_timeout, self.timeout),
@@ -547,7 +548,7 @@ class Settings:
         return TransportOptions(
             resolvers=self.resolver,
             resolve=self.resolve,
-            family=self.family.value,
+            family=Family(self.family).value,
             proxy=self.proxy,
             cacert=self.cacert,
             cert=self.cert,
@@ -564,7 +565,7 @@ class Settings:
             given += scoped
         for rule in self.rules:
             given += rule.headers
-        passwords = {login.password for login in (*logins.values(), self.user) if login is not None}
+        passwords = {password for _, password in (*logins.values(), *filter(None, [self.user]))}
         if self.proxy:
             passwords |= {values.password_in(self.proxy)}
         return frozenset((secrets_in(given) | passwords | self.disclosed) - {""})

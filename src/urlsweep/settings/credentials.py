@@ -14,7 +14,7 @@ from typing import Final
 from urlsweep._version import __version__
 from urlsweep.core.policy import Fields, basic_authorization, is_secret_field
 from urlsweep.settings.setting import SettingsError
-from urlsweep.settings.values import Login, ScopedField
+from urlsweep.settings.values import Login, origin
 
 DEFAULT_FIELDS: Final[Fields] = (
     ("User-Agent", f"urlsweep/{__version__}"),  # honest: a server's owner can tell who asks
@@ -34,7 +34,7 @@ def shared_fields(given: Iterable[tuple[str, str]], user_agent: str | None) -> F
     return (*(pair for pair in DEFAULT_FIELDS if pair[0].lower() not in replaced), *own)
 
 
-def unscoped_fields(given: Iterable[tuple[str, str]], user: Login | None) -> Fields:
+def unscoped_fields(given: Iterable[tuple[str, str]], user: tuple[str, str] | None) -> Fields:
     """Those of `given` that are secrets, and the Authorization of `user`. Raises SettingsError for two of these."""
     own = tuple(pair for pair in given if is_secret_field(pair[0]))
     if user is None:
@@ -49,12 +49,15 @@ def is_authorized(fields: Fields) -> bool:
     return any(name.lower() == "authorization" for name, _ in fields)
 
 
-def scoped_fields(given: Iterable[ScopedField], logins: Mapping[str, Login]) -> Mapping[str, Fields]:
+def scoped_fields(given: Iterable[tuple[str, str, str]], logins: Mapping[str, Login]) -> Mapping[str, Fields]:
     """Origin -> its fields: `given`, and where that has no Authorization the logins by host, for http and https at
-    their default ports."""
+    their default ports. Raises SettingsError for what is no origin."""
     by_origin: dict[str, list[tuple[str, str]]] = {}
-    for origin, name, value in given:
-        by_origin.setdefault(origin, []).append((name, value))
+    for where, name, value in given:
+        try:
+            by_origin.setdefault(origin(where), []).append((name, value))
+        except ValueError as error:
+            raise SettingsError(f"header_for: {error}") from None
     for host, entry in logins.items():
         for scheme in ("http", "https"):
             fields = by_origin.setdefault(f"{scheme}://{host}", [])
