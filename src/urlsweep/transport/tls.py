@@ -115,7 +115,7 @@ def _load_client_certificate(context: ssl.SSLContext, cert: str, key: str | None
             ) from None
         if key is None:
             raise TransportOptionError(
-                f"cert: {cert} does not hold a certificate and its private key in PEM form: name the key's own file as key"
+                f"cert: {cert} holds no certificate with its private key in PEM form: give the key's own file as key"
             ) from None
         raise TransportOptionError(
             f"cert: {cert} and key: {key} are not a certificate and its own key in PEM form: check that they match"
