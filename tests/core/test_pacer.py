@@ -386,7 +386,7 @@ def test_one_hosts_gate_is_no_other_hosts_matter() -> None:
 
 
 def test_a_host_that_pushes_every_probe_back_is_exhausted_with_all_that_waits_for_it() -> None:
-    pacer, now = pacer_of(Limits(probes=3), a=10, b=1), 0.0
+    pacer, now = pacer_of(Limits(probes=3, patience=0), a=10, b=1), 0.0
     pacer.add(A, "put off", 0.0, delay=100.0)
     asked: list[str] = []
     while True:
@@ -406,8 +406,22 @@ def test_a_host_that_pushes_every_probe_back_is_exhausted_with_all_that_waits_fo
     assert list(pacer.take_exhausted()) == []
 
 
+@pytest.mark.parametrize(
+    ("asked_to_wait", "probed_at"),
+    [(None, [0, 1, 3, 7, 15, 31]), (60.0, [0, 60, 120]), (300.0, [0, 120, 240])],
+)
+def test_a_host_is_probed_three_times_and_for_half_a_minute_before_it_is_exhausted(
+    asked_to_wait: float | None, probed_at: list[float]
+) -> None:
+    pacer = pacer_of(a=100)
+    for now in probed_at:
+        assert list(pacer.take_exhausted()) == []
+        pacer.release(one(pacer, now), PUSH_BACK, now, asked_to_wait)
+    assert len(list(pacer.take_exhausted())) == 100 - len(probed_at)
+
+
 def test_an_exhausted_host_takes_nothing_more() -> None:
-    pacer, now = pacer_of(Limits(probes=1), a=1), 0.0
+    pacer, now = pacer_of(Limits(probes=1, patience=0), a=1), 0.0
     pacer.release(one(pacer), PUSH_BACK, now)
     for delay in (0.0, 5.0):
         pacer.add(A, f"late {delay}", now, delay=delay)
@@ -428,7 +442,7 @@ def test_a_probe_waits_until_nothing_of_its_host_is_out() -> None:
 
 
 def test_good_answers_between_push_backs_keep_a_host_from_being_exhausted() -> None:
-    pacer, now = pacer_of(Limits(probes=2), a=50), 0.0
+    pacer, now = pacer_of(Limits(probes=2, patience=0), a=50), 0.0
     for _ in range(10):
         pacer.release(one(pacer, now), PUSH_BACK, now)
         at = pacer.wake_at()
@@ -499,7 +513,7 @@ def test_a_gate_is_kept_whatever_number_of_hosts_comes_by() -> None:
 
 
 def test_exhausted_and_once_gated_hosts_do_not_pile_up() -> None:
-    pacer: Pacer[str] = Pacer(Limits(probes=1))
+    pacer: Pacer[str] = Pacer(Limits(probes=1, patience=0))
     for number in range(IDLE_HOSTS_KEPT + 500):
         host_key = f"h{number}.test:443"
         visit(pacer, host_key, float(number), PUSH_BACK)

@@ -7,13 +7,8 @@ Not in here: what an answer means for a URL (see `check`), what an item is.
 A host's bound starts small and grows by one for every bound's worth of good answers, up to a cap; trouble (time-outs,
 resets) without a good answer in between halves it, but not below its start; push-back (429, 503 with Retry-After)
 halves it down to one, closes the host's gate for as long as the server asks or for a doubling time, and then lets a
-single probe through before the rest. A host that pushes every probe back is exhausted: its items are handed out by
-`take_exhausted`, to be settled without asking.
-
-A request to a host that is not there holds its slot for the whole time-out, a hundred times as long as a good one.
-So a shared host that was never asked gets one request until that has ended, and hosts that have kept silent (trouble
-and never an answer) come after all others and may hold only a part of the slots while others are being asked. Without
-this, 200 unreachable hosts among 2,000 make the run of the good ones 25 times as long.
+single probe through before the rest. A host that pushes every probe back for some time is exhausted: its items are
+handed out by `take_exhausted`, to be settled without asking.
 """
 
 from __future__ import annotations
@@ -107,7 +102,11 @@ class Limits:
     out, where it is they who remain; more would leave too little to those who answer."""
 
     probes: int = 3
-    """Rounds of push-back without a good answer between them after which a host is exhausted."""
+    """Rounds of push-back without a good answer between them after which a host may be exhausted, ..."""
+
+    patience: float = 30.0
+    """... and the seconds from the first of them that have to have passed: a limit by the minute deserves more than the
+    three seconds that three quick probes take. With gates that double, that is six probes."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.concurrency <= 100_000:
@@ -158,6 +157,7 @@ class _Host(Generic[Item]):
         "is_silent",
         "key",
         "not_before",
+        "pushed_since",
         "put_off",
         "rounds",
         "start",
@@ -187,6 +187,7 @@ class _Host(Generic[Item]):
         self.was_pushed_back = False
         self.storm = 0
         self.rounds = 0  # push-backs heeded since the last good answer
+        self.pushed_since = 0.0  # when the first of them came
         self.is_exhausted = False
 
     @property
@@ -335,7 +336,9 @@ class Pacer(Generic[Item]):
             host.bound = max(1, host.bound // 2)
             host.good_answers = 0
             host.was_pushed_back = host.is_probing = True
-            if host.rounds >= self._limits.probes:
+            if host.rounds == 1:
+                host.pushed_since = now
+            if host.rounds >= self._limits.probes and now - host.pushed_since >= self._limits.patience:
                 self._exhaust(host)
                 return
             own = self._limits.first_wait * 2.0 ** (host.rounds - 1)

@@ -150,7 +150,7 @@ _RELENTING: Final[_Planted] = {
     f"/please-wait/{number}": (in_turn(respond(429, retry_after=1), _PAGE), _FINE) for number in range(3)
 }
 
-_UNRELENTING: Final[_Planted] = {f"/too-many/{number}": (respond(429), _RATE_LIMITED) for number in range(3)}
+_UNRELENTING: Final[_Planted] = {"/too-many": (respond(429), _RATE_LIMITED)}
 
 _NOT_ASKED: Final[dict[str, Expected]] = {
     "mailto:editor@shop.invalid": _NOT_THE_WEBS,
