@@ -10,7 +10,6 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
 from contextlib import aclosing
 from dataclasses import replace
-from typing import Final
 
 from urlsweep.core.check import NEEDED_FIELDS
 from urlsweep.core.model import Result, Target
@@ -136,10 +135,6 @@ def open_transport(settings: Settings) -> Transport:
     return SessionTransport(settings.transport_options(), needed_fields=NEEDED_FIELDS)
 
 
-TURN: Final = 256
-"""Targets taken from a plain iterable before other tasks get their turn."""
-
-
 async def _as_targets(targets: AnyTargets) -> AsyncGenerator[Target, None]:
     if isinstance(targets, str | bytes):
         raise TypeError("a list of URLs is expected, not a single text: write [url]")
@@ -152,9 +147,7 @@ async def _as_targets(targets: AnyTargets) -> AsyncGenerator[Target, None]:
             if isinstance(iterator, AsyncGenerator):
                 await iterator.aclose()
         return
-    for taken, target in enumerate(targets):
-        if taken % TURN == 0:
-            await asyncio.sleep(0)
+    for target in targets:  # the engine sees to it that others get their turn
         yield _as_target(target)
 
 

@@ -59,6 +59,7 @@ class CheckRun:
         self._redactor = console.redactor = Redactor(settings.secrets())
         self.summary = Summary()
         outputs_module.check_names(settings)
+        self._makes_table = outputs_module.makes_table(settings)  # only a table asks for the inputs' columns
 
     async def run(self, interruption: Interruption) -> int:
         """Ask everything; the exit code. Raises UsageError, SourceError, SweepError, ValueError for settings."""
@@ -67,8 +68,8 @@ class CheckRun:
         try:
             fetcher = DocumentFetcher(transport, policy, seed=self._settings.seed)
             inputs = Inputs.open(self._arguments, self._settings, fetcher, self._console, self._stdin)
-            if outputs_module.makes_table(self._settings) and not await self._begin(inputs, interruption):
-                return interruption.exit_code or ExitCode.INTERNAL
+            if self._makes_table and (interrupted := await self._begin(inputs, interruption)) is not None:
+                return interrupted
             async with aclosing(inputs.targets()) as targets:
                 sweep = Sweep(
                     targets,
@@ -85,8 +86,8 @@ class CheckRun:
         finally:
             await transport.aclose()
 
-    async def _begin(self, inputs: Inputs, interruption: Interruption) -> bool:
-        """Begin to read the inputs; False where a signal came before there was anything to read."""
+    async def _begin(self, inputs: Inputs, interruption: Interruption) -> int | None:
+        """Begin to read the inputs; the exit code where a signal came before there was anything to read."""
         loop = asyncio.get_running_loop()
         beginning = loop.create_task(inputs.begin(self._arguments))
         interruption.calls(lambda: loop.call_soon_threadsafe(beginning.cancel))
@@ -95,15 +96,13 @@ class CheckRun:
         except asyncio.CancelledError:
             if interruption.exit_code is None:
                 raise
-            return False
-        return True
+            return interruption.exit_code
+        return None
 
     def _is_ordered(self, inputs: Inputs) -> bool:
         if self._settings.sort is not None:
             return self._settings.sort
-        return outputs_module.makes_table(self._settings) and inputs_module.is_sorted_by_default(
-            self._arguments, inputs, self._settings
-        )
+        return self._makes_table and inputs_module.is_sorted_by_default(self._arguments, inputs, self._settings)
 
     def _open_outputs(self, inputs: Inputs) -> Outputs:
         files = [argument.path for argument in self._arguments if argument.path is not None]
@@ -111,7 +110,8 @@ class CheckRun:
         outputs_module.check_overwriting(files, self._settings.output, self._console.stdout, stdin)
         options = ReportOptions(
             input_columns=inputs.columns,
-            columns_are_complete=inputs_module.columns_are_known(self._arguments, inputs, self._settings),
+            columns_are_complete=self._makes_table
+            and inputs_module.columns_are_known(self._arguments, inputs, self._settings),
             url_column=inputs_module.url_column(inputs, self._settings),
         )
         return Outputs.open(self._settings, options, self._console)
