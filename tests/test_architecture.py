@@ -107,9 +107,9 @@ def test_only_the_transport_touches_the_network() -> None:
 
 
 def test_the_engine_imports_the_core_and_protocols() -> None:
-    for name in ("urlsweep.engine", "urlsweep.fetch", "urlsweep.ledger"):
+    for name in ("urlsweep.engine", "urlsweep.fetch", "urlsweep.ledger", "urlsweep.robots"):
         foreign = {imported for imported in ours(name) if not within(imported, "core")}
-        assert foreign <= PROTOCOLS | {"urlsweep.ledger"}, name
+        assert foreign <= PROTOCOLS | {"urlsweep.ledger", "urlsweep.robots"}, name
 
 
 def test_nothing_but_the_program_imports_the_command_line() -> None:

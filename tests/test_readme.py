@@ -17,29 +17,30 @@ from urlsweep.reports.registry import REPORTS
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, re.DOTALL)
-NOT_WRITTEN_YET = {Reason.SKIP_ROBOTS}  # its word is reserved by the design; nothing gives it so far
 
 
 def commands() -> list[str]:
-    """Every `urlsweep check ...` of the README, as a shell would be given it."""
-    lines = "\n".join(text for language, text in BLOCKS if language in ("sh", "yaml")).splitlines()
-    return [line[line.index("urlsweep check") :] for line in lines if "urlsweep check" in line]
+    """Every `urlsweep check ...` and `urlsweep plan ...` of the README, as a shell would be given it."""
+    text = "\n".join(text for language, text in BLOCKS if language in ("sh", "yaml"))
+    return re.findall(r"urlsweep (?:check|plan) .*", text)
 
 
 @pytest.mark.parametrize("command", commands())
 def test_every_command_line_is_understood(command: str) -> None:
     words = shlex.split(command.partition(" > ")[0], comments=True)
     parser = ArgumentParser(
-        Console(io.BytesIO(), io.StringIO(), {}), prog="urlsweep check", usage="", description="", epilog=""
+        Console(io.BytesIO(), io.StringIO(), {}), prog="urlsweep", usage="", description="", epilog=""
     )
     parser.add_argument("inputs", nargs="*")
+    if words[1] == "plan":
+        parser.add_argument("--latency")
     add_settings(parser)
     namespace = parser.read(words[2:])  # raises UsageError for what it does not know
     assert namespace.inputs or "--sitemap" in words
 
 
 def test_there_are_command_lines_to_try() -> None:
-    assert len(commands()) >= 12
+    assert len(commands()) >= 19
 
 
 def test_the_python_examples_compile() -> None:
@@ -59,7 +60,7 @@ def test_every_outcome_column_exit_code_and_format_is_named() -> None:
     assert f"--format {'|'.join(REPORTS)}" in README
 
 
-@pytest.mark.parametrize("reason", [reason for reason in Reason if reason not in NOT_WRITTEN_YET])
+@pytest.mark.parametrize("reason", Reason)
 def test_every_reason_is_named(reason: Reason) -> None:
     family, _, member = reason.value.rpartition(".")
     if not family:

@@ -64,9 +64,10 @@ def landing_answer(target: str, is_head: bool) -> Answer:
     return Answer(response("200 OK", body=BODY, is_head=is_head))
 
 
-def busy_answer(is_head: bool) -> Answer:
-    """A host's push-back."""
-    return Answer(response("429 Too Many Requests", "Retry-After: 1", body=b"later\n", is_head=is_head))
+def push_back(*, tells_when: bool, is_head: bool) -> Answer:
+    """A host's refusal to answer for now; `tells_when`: it says for how long, in whole seconds as the field has it."""
+    fields = ("Retry-After: 1",) if tells_when else ()
+    return Answer(response("429 Too Many Requests", *fields, body=b"later\n", is_head=is_head))
 
 
 def answer(page: Page, method: str, earlier: int) -> Answer:

@@ -25,8 +25,11 @@ from dnslib import (  # type: ignore[import-untyped]  # it has neither types nor
 from benchmarks.world import servant
 from benchmarks.world.plan import SERVER_ADDRESSES, HostKind, number_of
 
-NO_SERVER_ADDRESS: Final = "127.7.255.1"
+NO_SERVER_ADDRESSES: Final = tuple(f"127.7.255.{number}" for number in range(1, 65))
 """Nothing listens there: a connection is refused."""
+
+SILENT_ADDRESSES: Final = tuple(f"127.7.254.{number}" for number in range(1, 33))
+"""Nothing comes back from there: the server's process keeps them silent."""
 
 TTL_SECONDS: Final = 300
 
@@ -52,14 +55,17 @@ class NameServer(asyncio.DatagramProtocol):
             query = DNSRecord.parse(data)
         except DNSError:
             return
-        if self._transport is not None:
-            self._transport.sendto(self.answer(query).pack(), addr)
+        reply = self.answer(query)
+        if self._transport is not None and reply is not None:
+            self._transport.sendto(reply.pack(), addr)
 
-    def answer(self, query: DNSRecord) -> DNSRecord:
-        """The reply to `query`."""
+    def answer(self, query: DNSRecord) -> DNSRecord | None:
+        """The reply to `query`, or None where nothing is said."""
         name = str(query.q.qname).rstrip(".").lower()
         kind = self._hosts.get(name)
         self.queries[QTYPE.get(query.q.qtype)] += 1
+        if kind is HostKind.SILENT_NAME:
+            return None
         # Without recursion "available" some resolvers look for another server.
         reply = DNSRecord(DNSHeader(id=query.header.id, qr=1, aa=1, ra=1), q=query.q)
         if kind is None:
@@ -77,9 +83,10 @@ class NameServer(asyncio.DatagramProtocol):
 
     def address_of(self, name: str, kind: HostKind) -> str:
         """The address of a host that has one."""
-        if kind is HostKind.NO_SERVER:
-            return NO_SERVER_ADDRESS
-        return self._addresses[number_of("address", name) % len(self._addresses)]
+        addresses = {HostKind.NO_SERVER: NO_SERVER_ADDRESSES, HostKind.SILENT: SILENT_ADDRESSES}.get(
+            kind, self._addresses
+        )
+        return addresses[number_of("address", name) % len(addresses)]
 
 
 def main() -> None:

@@ -22,6 +22,15 @@ TEN_THOUSAND: Final = 10_000
 BIG_HOST_URLS: Final = 50
 """A host with more URLs than this is not planted dead: one hash value must not decide on a third of the list."""
 
+NAMED_LIMITS: Final[Mapping[str, float]] = {"github.com": 400.0, "metacpan.org": 200.0}
+"""Requests a second that the list's two largest hosts let through."""
+
+LIMITED_HOSTS: Final = 200
+"""Hosts beside those, the largest that answer at all, that let through `COMMON_LIMIT`."""
+
+COMMON_LIMIT: Final = 20.0
+"""Requests a second; what cautious administrators write into nginx's limit_req."""
+
 LANDING_HOSTS: Final = 64
 """Hosts of the world's own that redirects lead to: enough that none becomes the run's bottleneck."""
 
@@ -77,6 +86,14 @@ class PageKind(StrEnum):
     HANG = "hang"  # never answered
 
 
+class RateLimit(NamedTuple):
+    """What a host lets through; it answers 429 to the rest."""
+
+    rate: float  # requests a second
+    burst: float  # requests with no time between
+    tells_when: bool  # whether its 429 carries a Retry-After of one second
+
+
 class HostKind(StrEnum):
     """How a whole host behaves; pages are reached on the ones that are `OK` or `BUSY`, and on `TLS_*` ones by http."""
 
@@ -85,6 +102,8 @@ class HostKind(StrEnum):
     NO_NAME = "no_name"  # NXDOMAIN
     NAME_FAILURE = "name_failure"  # SERVFAIL
     NO_SERVER = "no_server"  # an address at which nothing listens
+    SILENT = "silent"  # an address that never answers
+    SILENT_NAME = "silent_name"  # the DNS never answers
     TLS_EXPIRED = "tls_expired"
     TLS_SELF_SIGNED = "tls_self_signed"
     TLS_WRONG_NAME = "tls_wrong_name"
@@ -131,9 +150,13 @@ HOSTS: Final[Mapping[HostKind, Planted]] = {
     HostKind.TLS_EXPIRED: Planted(60, Truth("broken", "tls.expired")),
     HostKind.TLS_SELF_SIGNED: Planted(40, Truth("broken", "tls.self_signed")),
     HostKind.TLS_WRONG_NAME: Planted(60, Truth("broken", "tls.name_mismatch")),
+    HostKind.SILENT: Planted(80, Truth("down", "connect.timeout")),
+    HostKind.SILENT_NAME: Planted(30, Truth("down", "dns.timeout")),
 }
 
-HIDES_PAGES: Final = frozenset({HostKind.NO_NAME, HostKind.NAME_FAILURE, HostKind.NO_SERVER})
+HIDES_PAGES: Final = frozenset(
+    {HostKind.NO_NAME, HostKind.NAME_FAILURE, HostKind.NO_SERVER, HostKind.SILENT, HostKind.SILENT_NAME}
+)
 FAULTY_TLS: Final = frozenset({HostKind.TLS_EXPIRED, HostKind.TLS_SELF_SIGNED, HostKind.TLS_WRONG_NAME})
 
 
@@ -164,6 +187,11 @@ class Plan:
     rows: tuple[Row, ...]  # as the list, line by line
     pages: Mapping[str, Page]  # by normalised URL
     hosts: Mapping[str, HostKind]
+    limits: Mapping[str, RateLimit]  # by host, the host with most URLs first
+
+    def urls_of_limited(self) -> Counter[str]:
+        """How many URLs of the list each limited host has."""
+        return Counter(page.host for page in self.pages.values() if page.host in self.limits)
 
 
 def landing_host(number: int) -> str:
@@ -182,6 +210,7 @@ def make_plan(lines: Iterable[str], *, hangs: bool = True) -> Plan:
     parsed = [(line, _parse(line)) for line in map(str.strip, lines) if line and not line.startswith("#")]
     urls_of = Counter(url.hostname for url in {one.href: one for _, one in parsed if isinstance(one, Web)}.values())
     hosts = {host: _host_kind(host, count) for host, count in urls_of.items()}
+    limits = _limits(urls_of, hosts)
     hosts |= {landing_host(number): HostKind.OK for number in range(LANDING_HOSTS)}
     pages: dict[str, Page] = {}
     rows = []
@@ -192,8 +221,8 @@ def make_plan(lines: Iterable[str], *, hangs: bool = True) -> Plan:
         page = pages.get(url.href)
         if page is None:
             page = pages[url.href] = _page(url, hosts[url.hostname], hangs)
-        rows.append(Row(line, _label(page), _truth(page)))
-    return Plan(tuple(rows), pages, hosts)
+        rows.append(Row(line, _label(page, page.host in limits), _truth(page)))
+    return Plan(tuple(rows), pages, hosts, limits)
 
 
 class Web(NamedTuple):
@@ -225,8 +254,21 @@ def _drawn(table: Mapping[PageKind, Planted] | Mapping[HostKind, Planted], numbe
     return None
 
 
+def _limits(urls_of: Counter[str], hosts: Mapping[str, HostKind]) -> dict[str, RateLimit]:
+    largest = sorted(urls_of, key=lambda host: (-urls_of[host], host))
+    named = [host for host in largest if host in NAMED_LIMITS]
+    common = [host for host in largest if hosts[host] is HostKind.OK and host not in NAMED_LIMITS][:LIMITED_HOSTS]
+    limits = {}
+    for number, host in enumerate([*named, *common]):
+        rate = NAMED_LIMITS.get(host, COMMON_LIMIT)
+        limits[host] = RateLimit(rate, burst=rate, tells_when=number % 2 == 1)  # a burst of one second's worth
+    return limits
+
+
 def _host_kind(host: str, urls: int) -> HostKind:
     kind = HostKind(_drawn(HOSTS, number_of("host", host)) or HostKind.OK)
+    if host in NAMED_LIMITS:
+        return HostKind.OK
     return HostKind.OK if urls > BIG_HOST_URLS and kind is not HostKind.BUSY else kind
 
 
@@ -249,7 +291,9 @@ def _truth(page: Page) -> Truth:
     return OK if page.kind is PageKind.OK else PAGES[page.kind].truth
 
 
-def _label(page: Page) -> str:
+def _label(page: Page, is_limited: bool) -> str:
     if _host_decides(page):
         return f"host {page.host_kind}"
+    if is_limited:
+        return f"{page.kind} on a limited host"
     return f"{page.kind} on a busy host" if page.host_kind is HostKind.BUSY else str(page.kind)

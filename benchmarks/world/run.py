@@ -45,15 +45,16 @@ class Run:
     """What came of it."""
 
     tool: str
+    tells_reasons: bool
     command: list[str]
     figures: Figures
     counts: dict[str, Any]  # what the web servers saw: see `server.Counts`
     name_counts: dict[str, Any]  # what the DNS saw
-    judgement: Judgement
+    judgement: Judgement | None  # None: it was ended for taking too long, and had reported nothing that counts
 
 
 def run(tool: Tool, plan: Plan, urls: Path, directory: Path, options: Options) -> Run:
-    """Run `tool` over `urls` in a world of its own. Raises WorldError where no comparison can be made."""
+    """Run `tool` over `urls` in a world of its own. Raises WorldError where the world or the tool did not work."""
     directory.mkdir()
     place = Place(urls, directory / "authority.pem", directory)
     flags = [] if options.hangs else ["--no-hangs"]
@@ -65,13 +66,13 @@ def run(tool: Tool, plan: Plan, urls: Path, directory: Path, options: Options) -
         command = tool.command(place)
         figures = run_measured(command, tool.environment(place), directory, options.limit)
     counts, name_counts = server.counts(), names.counts()
-    if figures.is_cut_short:
-        raise WorldError(f"{tool.name} was not done after {options.limit:.0f} s: give a larger --limit, or --sample")
-    if figures.exit not in tool.good_exits:
-        said = (directory / "stderr").read_text(encoding="utf-8", errors="replace")[-2000:]
-        raise WorldError(f"{tool.name} ended with exit code {figures.exit}:\n{said}")
-    judgement = judge(plan, tool.answers(place), by_reason=tool.tells_reasons)
-    return Run(tool.name, command, figures, counts, name_counts, judgement)
+    judgement = None
+    if not figures.is_cut_short:
+        if figures.exit not in tool.good_exits:
+            said = (directory / "stderr").read_text(encoding="utf-8", errors="replace")[-2000:]
+            raise WorldError(f"{tool.name} ended with exit code {figures.exit}:\n{said}")
+        judgement = judge(plan, tool.answers(place), by_reason=tool.tells_reasons)
+    return Run(tool.name, tool.tells_reasons, command, figures, counts, name_counts, judgement)
 
 
 def _check_served() -> None:

@@ -1,37 +1,38 @@
 """The world's web servers: every host of the plan over http and https on loopback addresses.
 
 Contract: plays what `answers` says, after a latency, on one event loop; counts what it sees. State (what flaky pages
-have had) lives in one `World`: a new one is a fresh world.
-Not in here: what a page answers (`answers`), which page it is (`plan`), names (`names`).
+have had, what is in the hosts' token buckets) lives in one `World`: a new one is a fresh world.
+Not in here: what a page answers (`answers`), which page it is (`plan`), the wire (`connection`), names (`names`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import functools
-import socket
+import heapq
 import ssl
-import struct
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.world import answers, servant
-from benchmarks.world.answers import Answer, End
+from benchmarks.world.answers import Answer
+from benchmarks.world.blackhole import Blackhole
 from benchmarks.world.certificates import Authority, server_context
+from benchmarks.world.connection import BACKLOG, Connection
+from benchmarks.world.limit import TokenBucket
+from benchmarks.world.load import Carried, Load
+from benchmarks.world.names import SILENT_ADDRESSES
 from benchmarks.world.plan import LANDING_PREFIX, SERVER_ADDRESSES, HostKind, Plan, number_of
 
 BUSY_SECONDS: Final = 0.5
 """How long a busy host answers 429 from its first request on; it asks to be left alone for 1 s."""
 
-KEEP_ALIVE_SECONDS: Final = 5.0
-"""How long an idle connection is kept: Apache's own default. Clients meet connections that close under their hands."""
+LATE_SECONDS: Final = 0.025
+"""Half of the world's latency: an answer that much after it was due was held up by the server itself."""
 
-BACKLOG: Final = 1024
-LONGEST_REQUEST_BYTES: Final = 64 * 1024
-_NO_LINGER: Final = struct.pack("ii", 1, 0)
 _EXAMPLES: Final = 5
 
 
@@ -47,7 +48,11 @@ class Counts:
     strange_examples: list[str] = field(default_factory=list)
     by_page: dict[str, int] = field(default_factory=dict)  # requests that a page of the list has answered, by URL
     peak: int = 0  # requests being answered at once
-    peak_by_host: list[tuple[str, int]] = field(default_factory=list)  # the highest first
+    at_once: list[tuple[str, int]] = field(default_factory=list)  # the most of any host, the highest first
+    a_second: list[tuple[str, int]] = field(default_factory=list)  # the same for requests in any one second
+    limited: dict[str, Carried] = field(default_factory=dict)  # what each host of `Plan.limits` had to carry
+    late: int = 0  # answers that went out `LATE_SECONDS` after they were due, or later
+    latest: float = 0.0  # seconds
 
 
 class World:
@@ -60,8 +65,8 @@ class World:
         self._latency = latency
         self._earlier: Counter[str] = Counter()  # requests that a page has had
         self._busy_until: dict[str, float] = {}
-        self._open_requests: Counter[str] = Counter()  # by host
-        self._peaks: Counter[str] = Counter()
+        self._buckets = {host: TokenBucket(limit.rate, limit.burst) for host, limit in plan.limits.items()}
+        self._loads: dict[str, Load] = {}
         self._all_open = 0
         self._servers: list[asyncio.Server] = []
         self.connections: set[Connection] = set()
@@ -72,7 +77,7 @@ class World:
     ) -> tuple[int, int]:
         """Listen. `ports`: http and https; 0 takes a free one, for a single address. Returns them. Raises OSError."""
         loop = asyncio.get_running_loop()
-        context = server_context(self.authority, dict(self.plan.hosts))
+        context = server_context(self.authority, self.plan.hosts)
         schemes: tuple[tuple[str, ssl.SSLContext | None], ...] = (("http", None), ("https", context))
         taken = []
         for (scheme, tls), port in zip(schemes, ports, strict=True):
@@ -96,132 +101,78 @@ class World:
         for server in self._servers:
             await server.wait_closed()
         await asyncio.sleep(0)  # closed transports tell their protocols on the loop's next turn
-        self.counts.peak_by_host = self._peaks.most_common(_EXAMPLES)
-        self.counts.by_page = dict(self._earlier)
-        return self.counts
+        counts = self.counts
+        carried = {host: load.carried() for host, load in self._loads.items()}
+        counts.at_once = _highest((host, each.most_at_once) for host, each in carried.items())
+        counts.a_second = _highest((host, each.most_a_second) for host, each in carried.items())
+        counts.limited = {host: carried[host] for host in self.plan.limits if host in carried}
+        counts.by_page = dict(self._earlier)
+        return counts
+
+    def connected(self, connection: Connection) -> None:
+        """A client has connected."""
+        self.connections.add(connection)
+        self.counts.connections += 1
 
     def answer(self, method: str, scheme: str, host: str, target: str, now: float) -> Answer:
-        """The answer to one request, its latency included in the delay."""
+        """The answer to one request, its latency included in the delay. `answered` has to follow."""
         counts = self.counts
         counts.requests += 1
         counts.methods[method] = counts.methods.get(method, 0) + 1
+        self._all_open += 1
+        counts.peak = max(counts.peak, self._all_open)
+        load = self._loads.get(host)
+        if load is None:
+            load = self._loads[host] = Load()
+        load.begin(now)
         is_head = method == "HEAD"
-        page = self.plan.pages.get(f"{scheme}://{host}{target}")
-        if self.plan.hosts.get(host) is HostKind.BUSY and now < self._busy_until.setdefault(host, now + BUSY_SECONDS):
-            counts.push_backs += 1
-            given = answers.busy_answer(is_head)
-        elif page is not None:
-            given = answers.answer(page, method, self._earlier[page.href])
-            self._earlier[page.href] += 1
-        elif target.startswith(LANDING_PREFIX):
-            given = answers.landing_answer(target, is_head)
+        given = self._push_back(host, now, is_head)
+        if given is None:
+            given = self._page(method, scheme, host, target)
         else:
-            counts.strange += 1
-            if len(counts.strange_examples) < _EXAMPLES:
-                counts.strange_examples.append(f"{method} {scheme}://{host}{target}"[:200])
-            given = Answer(answers.response("421 Misdirected Request", body=b"not of this world\n", is_head=is_head))
+            counts.push_backs += 1
+            load.refused += 1
         low, high = self._latency
-        spread = number_of("latency", f"{host}{target}") % 1000 / 1000
+        spread = number_of("latency", f"{host}{target}") % 1000 / 1000 if high > low else 0.0
         return given._replace(delay=given.delay + low + (high - low) * spread)
 
-    def begin(self, host: str) -> None:
-        """Count a request that is being answered."""
-        open_requests = self._open_requests
-        open_requests[host] += 1
-        self._all_open += 1
-        self._peaks[host] = max(self._peaks[host], open_requests[host])
-        self.counts.peak = max(self.counts.peak, self._all_open)
-
-    def end(self, host: str) -> None:
-        """Count it out again."""
+    def answered(self, host: str) -> None:
+        """A request has been answered, or its client has left."""
         self._all_open -= 1
-        self._open_requests[host] -= 1
-        if not self._open_requests[host]:
-            del self._open_requests[host]
+        self._loads[host].end()
+
+    def was_late(self, seconds: float) -> None:
+        """An answer went out that much after it was due."""
+        if seconds >= LATE_SECONDS:
+            self.counts.late += 1
+        self.counts.latest = max(self.counts.latest, seconds)
+
+    def _push_back(self, host: str, now: float, is_head: bool) -> Answer | None:
+        bucket = self._buckets.get(host)
+        if bucket is not None and not bucket.take(now):
+            return answers.push_back(tells_when=self.plan.limits[host].tells_when, is_head=is_head)
+        if self.plan.hosts.get(host) is HostKind.BUSY and now < self._busy_until.setdefault(host, now + BUSY_SECONDS):
+            return answers.push_back(tells_when=True, is_head=is_head)
+        return None
+
+    def _page(self, method: str, scheme: str, host: str, target: str) -> Answer:
+        page = self.plan.pages.get(f"{scheme}://{host}{target}")
+        if page is not None:
+            earlier = self._earlier[page.href]
+            self._earlier[page.href] += 1
+            return answers.answer(page, method, earlier)
+        is_head = method == "HEAD"
+        if target.startswith(LANDING_PREFIX):
+            return answers.landing_answer(target, is_head)
+        counts = self.counts
+        counts.strange += 1
+        if len(counts.strange_examples) < _EXAMPLES:
+            counts.strange_examples.append(f"{method} {scheme}://{host}{target}"[:200])
+        return Answer(answers.response("421 Misdirected Request", body=b"not of this world\n", is_head=is_head))
 
 
-class Connection(asyncio.Protocol):
-    """One client's connection: reads requests without bodies, one after another."""
-
-    def __init__(self, world: World, scheme: str) -> None:
-        self._world = world
-        self._scheme = scheme
-        self._loop = asyncio.get_running_loop()
-        self._buffer = b""
-        self._transport: asyncio.Transport | None = None
-        self._host: str | None = None  # of the request that is being answered
-        self._timer: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        self._world.connections.add(self)
-        self._world.counts.connections += 1
-
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
-        self._transport = None
-        self._world.connections.discard(self)
-        if self._timer is not None:
-            self._timer.cancel()
-        self._finish()
-
-    def data_received(self, data: bytes) -> None:
-        self._buffer += data
-        if len(self._buffer) > LONGEST_REQUEST_BYTES:
-            self.abort()
-        elif self._host is None:
-            self._read_request()
-
-    def abort(self) -> None:
-        """Drop the connection."""
-        if self._transport is not None:
-            self._transport.abort()
-
-    def _close(self) -> None:
-        if self._transport is not None:
-            self._transport.close()
-
-    def _read_request(self) -> None:
-        head, separator, rest = self._buffer.partition(b"\r\n\r\n")
-        if not separator or self._transport is None:
-            return
-        self._buffer = rest
-        request_line, *fields = head.decode("latin-1").split("\r\n")
-        method, _, line_rest = request_line.partition(" ")
-        target = line_rest.rpartition(" ")[0]
-        host = ""
-        for line in fields:
-            name, _, value = line.partition(":")
-            if name.lower() == "host":
-                host = value.strip().lower().partition(":")[0]
-        if self._timer is not None:
-            self._timer.cancel()
-        self._host = host
-        self._world.begin(host)
-        given = self._world.answer(method, self._scheme, host, target, self._loop.time())
-        self._timer = self._loop.call_later(given.delay, self._play, given)
-
-    def _play(self, given: Answer) -> None:
-        transport = self._transport
-        if given.end is End.HANG or transport is None:
-            return
-        self._finish()
-        if given.data:
-            transport.write(given.data)
-        match given.end:
-            case End.CLOSE:
-                transport.close()
-            case End.RESET:
-                transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
-                transport.abort()
-            case _:
-                self._timer = self._loop.call_later(KEEP_ALIVE_SECONDS, self._close)
-                self._read_request()
-
-    def _finish(self) -> None:
-        if self._host is not None:
-            self._world.end(self._host)
-            self._host = None
+def _highest(figures: Iterable[tuple[str, int]]) -> list[tuple[str, int]]:
+    return heapq.nlargest(_EXAMPLES, figures, key=lambda figure: figure[1])
 
 
 def main() -> None:
@@ -238,7 +189,8 @@ def main() -> None:
     async def stop() -> dict[str, Any]:
         return asdict(await world.stop())
 
-    servant.run(start, stop, options.counts)
+    with Blackhole((address, port) for address in SILENT_ADDRESSES for port in (80, 443)):
+        servant.run(start, stop, options.counts)
 
 
 if __name__ == "__main__":

@@ -16,16 +16,22 @@ import random as random_module
 import time
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Final
 
+from urlsweep.core.bottleneck import Limiter
 from urlsweep.core.check import Ask, Check, HeadTrust, Verdict
-from urlsweep.core.model import Fault, Reason, Request, Result, Target
-from urlsweep.core.pacer import Limits, Pacer, Ticket, pressure_of
-from urlsweep.core.policy import Policy
+from urlsweep.core.limits import Limits
+from urlsweep.core.model import Failure, Fault, Reason, Reply, Request, Result, Target
+from urlsweep.core.pacer import Gated, Pacer, Ticket
+from urlsweep.core.policy import ByHand, Method, Policy, StatusSet
+from urlsweep.core.robots import LONGEST_ROBOTS, RobotsRules, robots_url
 from urlsweep.core.summary import Summary
+from urlsweep.core.turn import Turn
 from urlsweep.core.urls import Url, parse
 from urlsweep.ledger import Ledger
-from urlsweep.transport import Transport
+from urlsweep.robots import RobotsBook
+from urlsweep.transport import BodyError, Transport
 
 WINDOW: Final = 100_000
 """Targets read and not yet given as rows, at most: a list sorted by host still finds other hosts to ask, and memory
@@ -43,6 +49,9 @@ by hosts that keep silent."""
 
 BREATH: Final = 256
 """Targets taken in a row before others get their turn on the loop: a source may never wait."""
+
+SUCCESS: Final = StatusSet(((200, 299),))
+TIMEOUTS: Final = frozenset({Reason.DNS_TIMEOUT, Reason.CONNECT_TIMEOUT, Reason.RESPONSE_TIMEOUT})
 
 Targets = AsyncIterable[Target] | Iterable[Target]
 
@@ -71,11 +80,6 @@ async def _each(targets: Iterable[Target]) -> AsyncIterator[Target]:
         yield target
 
 
-def _duplicate_key(url: Url) -> str:
-    """What two URLs share that ask for the same. No href begins with a space."""
-    return url.href if not url.has_credentials else f" {url.username}:{url.password}@{url.href}"
-
-
 def _characters_of(target: Target | Result) -> int:
     """About how much of a list is held by `target`, or by its row: the same for both."""
     return len(target.url) if target.input is None else len(target.url) + _characters_in(target.input)
@@ -93,7 +97,7 @@ def _characters_in(value: object, depth: int = 0) -> int:
 class _Job:
     """One URL on its way to a verdict, and the targets that wait for it."""
 
-    __slots__ = ("ask", "check", "followers", "index", "key", "target", "url")
+    __slots__ = ("ask", "body", "check", "followers", "index", "key", "target", "url")
 
     def __init__(self, index: int, target: Target, url: Url, key: str) -> None:
         self.index = index
@@ -103,6 +107,7 @@ class _Job:
         self.check: Check | None = None  # made when its first request may go: a waiting URL stays small
         self.ask: Ask | None = None
         self.followers: list[tuple[int, Target, Url]] | None = None
+        self.body: bytes | None = None  # of a robots.txt: read for the run itself, and no row of it
 
 
 class Sweep:
@@ -149,6 +154,11 @@ class Sweep:
         self._news = asyncio.Event()  # rows to fetch, or the end
         self._more = asyncio.Event()  # room for more targets
         self._done = asyncio.Event()  # nothing left, `stop`, or a failure
+        self._robots: RobotsBook[_Job] = RobotsBook(policy.headers)
+        self._obeys_robots = policy.robots_matter
+        self._paces_by_rule = policy.paces_by_rule
+        self._limiter = Limiter.INPUT  # what keeps the run from being faster, ...
+        self._limited_since = 0.0  # ... since then
         self._is_fed = False
         self._is_held_back = bool(policy.unscoped_credentials)
         self._is_stopping = False
@@ -162,9 +172,14 @@ class Sweep:
         return self._pacer.in_flight
 
     @property
-    def hosts_waiting(self) -> int:
-        """Hosts that are being left alone for a while and have work left."""
-        return self._pacer.gated(self._loop.time()) if self._loop is not None else 0
+    def waiting_hosts(self) -> Gated:
+        """Hosts that are being left alone for a while and have work left, and until when (the loop's time)."""
+        return self._pacer.gated(self._loop.time()) if self._loop is not None else Gated(0, None)
+
+    @property
+    def is_network_down(self) -> bool:
+        """Whether nobody answers any more, and nothing but probes is sent."""
+        return self._pacer.is_network_down
 
     async def __aiter__(self) -> AsyncIterator[Result]:
         """The rows, as they finish. Raises SweepError where the run cannot go on."""
@@ -224,7 +239,9 @@ class Sweep:
             run.exception()  # seen: a consumer that has gone away is not there to get it
 
     async def _run(self, loop: asyncio.AbstractEventLoop) -> None:
-        started = loop.time()
+        started = self._limited_since = loop.time()
+        cpu_started = time.process_time()
+        looked_up_before = self._transport.lookup_seconds
         self._own(loop.create_task(self._feed(loop), name="urlsweep feeder"))
         try:
             await self._done.wait()
@@ -236,7 +253,13 @@ class Sweep:
                 task.cancel()
             if tasks:
                 await asyncio.wait(tasks)
-            self.summary.seconds = loop.time() - started
+            now = loop.time()
+            self.summary.seconds = now - started
+            self._account(now)
+            bottleneck = self.summary.bottleneck
+            bottleneck.cpu_seconds = time.process_time() - cpu_started
+            bottleneck.lookup_seconds = self._transport.lookup_seconds - looked_up_before
+            bottleneck.slowed, bottleneck.slowed_hosts = self._pacer.slowed(now)
         failures = [error for task in tasks if not task.cancelled() and (error := task.exception()) is not None]
         if failures:
             self._close_open_rows()
@@ -316,7 +339,7 @@ class Sweep:
         except UnscopedCredentialError:
             self._give(index, Check(url, self._policy, self._trust).unfinished().row(target, url))
             raise
-        key = _duplicate_key(url)
+        key = url.duplicate_key
         job = self._pending.get(key)
         if job is not None:
             self.summary.duplicates += 1
@@ -330,7 +353,62 @@ class Sweep:
             self._give(index, verdict.row(target, url))
             return
         job = self._pending[key] = _Job(index, target, url, key)
-        self._pacer.add(url.host_key, job, now)
+        if self._obeys_robots and self._policy.obeys_robots(url):
+            self._admit(job, now)
+        else:
+            self._enqueue(job, now)
+
+    def _enqueue(self, job: _Job, now: float) -> None:
+        host_key = job.url.host_key
+        if self._paces_by_rule and (by_hand := self._policy.by_hand(job.url)) is not None:
+            self._pacer.bind(host_key, by_hand)
+        self._pacer.add(host_key, job, now)
+
+    # -- robots.txt
+
+    def _admit(self, job: _Job, now: float) -> None:
+        """Queue `job` if its site's robots.txt lets it be asked, as soon as that is known."""
+        origin = job.url.origin
+        known = self._robots.known(origin)
+        if isinstance(known, RobotsRules):
+            if not known.allows(job.url.href):
+                self._settle(job, self._check_of(job).kept_out(None))
+                return
+            if known.crawl_delay is not None:
+                self._pacer.bind(job.url.host_key, ByHand(delay=known.crawl_delay))
+            self._enqueue(job, now)
+        elif known is not None:
+            self._settle(job, self._check_of(job).kept_out(known))
+        elif self._robots.wait(origin, job):
+            url = job.url._replace(href=robots_url(job.url), fragment="")
+            self._pacer.add(url.host_key, self._robots_job(url), now, turn=Turn.FIRST)
+
+    def _robots_job(self, url: Url) -> _Job:
+        job = _Job(-1, Target(url.href), url, url.href)
+        job.body = b""
+        policy = replace(self._policy.for_url(url), method=Method.GET, accept=SUCCESS, follow=True)
+        job.check = Check(url, policy, self._trust)
+        return job
+
+    async def _read_robots(self, job: _Job, request: Request) -> Reply | Failure:
+        async with self._transport.open(request) as (event, chunks):
+            if isinstance(event, Failure) or event.status not in SUCCESS:
+                return event
+            body = bytearray()
+            try:
+                async for chunk in chunks:
+                    body += chunk
+                    if len(body) >= LONGEST_ROBOTS:
+                        break
+            except BodyError as error:
+                return error.failure
+            job.body = bytes(body)
+            return event
+
+    def _settle_robots(self, job: _Job, verdict: Verdict) -> None:
+        now = asyncio.get_running_loop().time()
+        for waiting in self._robots.settle(job.url.origin, verdict, job.body or b""):
+            self._admit(waiting, now)
 
     def _bind_credentials(self, url: Url) -> None:
         """Hold every target against the origin that unscoped credentials are for: the first target's."""
@@ -353,7 +431,12 @@ class Sweep:
         now = loop.time()
         while (ready := self._pacer.next(now)) is not None:
             self._own(loop.create_task(self._ask(loop, *ready)))
-        self._settle_exhausted()
+        self._settle_given_up()
+        self._account(now)
+        if self._pacer.is_network_lost:
+            self.summary.is_network_lost = True
+            self.stop()
+            return
         if not self._is_fed and not self._is_full():
             self._more.set()
         if self._is_fed and not self._pending:
@@ -366,6 +449,15 @@ class Sweep:
             self._timer_at = wake_at
             self._timer = loop.call_at(wake_at, self._on_timer, loop)
 
+    def _account(self, now: float) -> None:
+        """Count the time since the last look for what limited the run then, and see what does now."""
+        self.summary.bottleneck.seconds[self._limiter] += now - self._limited_since
+        self._limited_since = now
+        if not self._is_fed and not self._pacer.waiting:
+            self._limiter = Limiter.INPUT
+        else:
+            self._limiter = self._pacer.limiter()
+
     def _on_timer(self, loop: asyncio.AbstractEventLoop) -> None:
         self._timer = None
         self._own(loop.create_task(self._wake_up(loop)))
@@ -377,22 +469,29 @@ class Sweep:
         """Ask `job`, and then whatever is ready next: a task serves as many URLs as it can."""
         while True:
             request = self._request_of(job)
-            event = await self._transport.send(request)
+            if job.body is None:
+                event = await self._transport.send(request)
+            else:
+                event = await self._read_robots(job, request)
             now, wall = loop.time(), self._wall()
-            self.summary.asked(request.host_key, event.elapsed)
-            pressure, wait = pressure_of(event, wall)
-            is_news = self._pacer.release(ticket, pressure, now, wait)
-            step = self._check_of(job).next(event, wall, self._random, is_echo=not is_news)
+            self._count(request, event)
+            is_free = self._pacer.release(ticket, event, now, wall)
+            step = self._check_of(job).next(event, wall, self._random, is_free=is_free)
             if isinstance(step, Verdict):
                 self._settle(job, step)
             else:
                 job.ask = step
-                self._pacer.add(step.request.host_key, job, now, delay=step.delay, first=step.is_continuation)
+                self._pacer.add(step.request.host_key, job, now, delay=step.delay, turn=step.turn)
             ready = None if self._done.is_set() else self._pacer.next(now)
             self._pump(loop)
             if ready is None:
                 return
             ticket, job = ready
+
+    def _count(self, request: Request, event: Reply | Failure) -> None:
+        self.summary.asked(request.host_key, event.elapsed)
+        if isinstance(event, Failure) and event.reason in TIMEOUTS:
+            self.summary.bottleneck.timeout_seconds += event.elapsed
 
     def _request_of(self, job: _Job) -> Request:
         if job.ask is None:
@@ -406,12 +505,14 @@ class Sweep:
 
     # -- rows out
 
-    def _settle_exhausted(self) -> None:
-        for job in self._pacer.take_exhausted():
-            host_key = job.ask.request.host_key if job.ask is not None else job.url.host_key
-            self._settle(job, self._check_of(job).host_exhausted(host_key))
+    def _settle_given_up(self) -> None:
+        for host_key, job, event in self._pacer.take_given_up():
+            self._settle(job, self._check_of(job).given_up(host_key, event))
 
     def _settle(self, job: _Job, verdict: Verdict) -> None:
+        if job.body is not None:
+            self._settle_robots(job, verdict)
+            return
         del self._pending[job.key]
         if verdict.reason != Reason.SKIP_UNFINISHED:
             self._ledger.put(job.key, verdict)

@@ -17,6 +17,7 @@ PLAN = Plan(
     ),
     {},
     {},
+    {},
 )
 RIGHT = [Said(row.line, *row.truth) for row in PLAN.rows]
 

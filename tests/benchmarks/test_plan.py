@@ -7,10 +7,13 @@ from collections import Counter
 import pytest
 from benchmarks.world.plan import (
     BIG_HOST_URLS,
+    COMMON_LIMIT,
     FAULTY_TLS,
     HIDES_PAGES,
     HOSTS,
     LANDING_HOSTS,
+    LIMITED_HOSTS,
+    NAMED_LIMITS,
     OK,
     PAGES,
     TEN_THOUSAND,
@@ -73,6 +76,29 @@ def test_big_hosts_are_never_planted_dead() -> None:
     dead = next(host for host, kind in make_plan(URLS).hosts.items() if kind is HostKind.NO_NAME)
     plan = make_plan(f"https://{dead}/{number}" for number in range(BIG_HOST_URLS + 1))
     assert plan.hosts[dead] is HostKind.OK
+
+
+def test_the_largest_hosts_that_answer_have_limits() -> None:
+    lines = [f"https://host-{host}.example/{page}" for host in range(400) for page in range(1 + host // 4)]
+    lines += [f"https://{host}/{page}" for host in NAMED_LIMITS for page in range(2)]
+    plan = make_plan(lines)
+    rates = {host: limit.rate for host, limit in plan.limits.items()}
+    assert list(plan.limits)[:2] == sorted(NAMED_LIMITS)  # of as many URLs each
+    assert {host: rates.pop(host) for host in NAMED_LIMITS} == NAMED_LIMITS
+    assert set(rates.values()) == {COMMON_LIMIT}
+    assert len(rates) == LIMITED_HOSTS
+    assert {plan.hosts[host] for host in plan.limits} == {HostKind.OK}
+    urls = Counter(page.host for page in plan.pages.values())
+    smallest = min(urls[host] for host in rates)
+    unlimited = [host for host, kind in plan.hosts.items() if kind is HostKind.OK and host not in plan.limits]
+    assert all(urls[host] <= smallest for host in unlimited)
+    assert plan.urls_of_limited() == {host: urls[host] for host in plan.limits}
+
+
+def test_limits_hold_a_second_s_worth_and_every_other_host_tells_when() -> None:
+    limits = list(make_plan(URLS).limits.values())
+    assert all(limit.burst == limit.rate for limit in limits)
+    assert sum(limit.tells_when for limit in limits) == len(limits) // 2
 
 
 def test_faulty_tls_is_met_over_https_alone() -> None:

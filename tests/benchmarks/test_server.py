@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import pytest
 from benchmarks.world.answers import BODY, FLAKY_REQUESTS
 from benchmarks.world.certificates import Authority
-from benchmarks.world.names import NO_SERVER_ADDRESS, NameServer
-from benchmarks.world.plan import HostKind, Page, PageKind, Plan, make_plan
-from benchmarks.world.server import World
+from benchmarks.world.names import NO_SERVER_ADDRESSES, SILENT_ADDRESSES, NameServer
+from benchmarks.world.plan import HostKind, Page, PageKind, Plan, RateLimit, make_plan
+from benchmarks.world.server import LATE_SECONDS, World
 from dnslib import QTYPE, RCODE, DNSRecord  # type: ignore[import-untyped]  # has no stubs
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the benchmark's servers are for Linux")
@@ -30,7 +30,7 @@ def planned() -> Plan:
     for host, host_kind in HOSTS.items():
         pages.append(Page(f"https://{host}/", "https", host, "/", PageKind.OK, host_kind))
     hosts = {HOST: HostKind.OK, **HOSTS}
-    return Plan((), {page.href: page for page in pages}, hosts)
+    return Plan((), {page.href: page for page in pages}, hosts, {})
 
 
 @dataclass
@@ -178,6 +178,28 @@ async def test_busy_hosts_push_back_for_a_moment(client: Client) -> None:
     assert client.world.counts.push_backs == 2
 
 
+@pytest.mark.parametrize("tells_when", [True, False])
+async def test_limited_hosts_push_back_whoever_is_too_fast(authority: Authority, tells_when: bool) -> None:
+    plan = planned()
+    world = World(Plan((), plan.pages, plan.hosts, {HOST: RateLimit(2.0, 2.0, tells_when)}), authority)
+    given = [world.answer("GET", "http", HOST, "/ok", now).data for now in (5.0, 5.1, 5.2, 5.3, 5.6)]
+    assert [data[9:12] for data in given] == [b"200", b"200", b"429", b"429", b"200"]
+    assert (b"\r\nRetry-After: 1\r\n" in given[2]) is tells_when
+    counts = await world.stop()
+    assert counts.push_backs == 2
+    assert counts.by_page == {f"http://{HOST}/ok": 3}  # what was refused is no page's doing
+    carried = counts.limited[HOST]
+    assert (carried.requests, carried.refused, carried.let_through) == (5, 2, 3)
+    assert (carried.most_at_once, carried.most_a_second) == (5, 5)
+    assert counts.a_second == counts.at_once == [(HOST, 5)]
+
+
+async def test_answers_that_are_late_are_told(client: Client) -> None:
+    for seconds in (0.001, LATE_SECONDS, 0.2):
+        client.world.was_late(seconds)
+    assert (client.world.counts.late, client.world.counts.latest) == (2, 0.2)
+
+
 async def test_requests_that_are_not_of_the_plan_are_told(client: Client) -> None:
     assert (await client.ask("/OK"))[9:12] == b"421"
     assert client.world.counts.strange_examples == [f"GET http://{HOST}/OK"]
@@ -194,11 +216,15 @@ async def test_certificates_are_as_planned(client: Client, kind: HostKind, code:
 async def test_names_are_as_planned(client: Client) -> None:
     assert await client.look_up("ok.example", "A") == (RCODE.NOERROR, ["127.0.0.1"])
     assert await client.look_up("OK.example", "AAAA") == (RCODE.NOERROR, [])
-    assert await client.look_up("no-server.example", "A") == (RCODE.NOERROR, [NO_SERVER_ADDRESS])
+    for name, addresses in (("no-server.example", NO_SERVER_ADDRESSES), ("silent.example", SILENT_ADDRESSES)):
+        code, found = await client.look_up(name, "A")
+        assert code == RCODE.NOERROR
+        assert set(found) < set(addresses)
     assert await client.look_up("no-name.example", "A") == (RCODE.NXDOMAIN, [])
     assert await client.look_up("name-failure.example", "AAAA") == (RCODE.SERVFAIL, [])
     assert await client.look_up("never-planned.example", "A") == (RCODE.NXDOMAIN, [])
     assert dict(client.names.strange) == {"never-planned.example": 1}
+    assert client.names.answer(DNSRecord.question("silent-name.example", "A")) is None
 
 
 async def test_the_counts_say_what_was_seen(client: Client) -> None:
@@ -207,7 +233,7 @@ async def test_the_counts_say_what_was_seen(client: Client) -> None:
     assert counts.requests == 3
     assert counts.methods == {"GET": 3}
     assert counts.by_page == {f"http://{HOST}/ok": 2, f"http://{HOST}/not_found": 1}
-    assert counts.peak_by_host[0][0] == HOST
+    assert counts.at_once[0][0] == HOST
     assert 1 <= counts.peak <= 3
     assert counts.strange == 0
 

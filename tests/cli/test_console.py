@@ -6,6 +6,7 @@ import asyncio
 import io
 import os
 import re
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -13,9 +14,10 @@ import pytest
 
 from urlsweep.cli.console import Console
 from urlsweep.cli.outputs import Outputs
-from urlsweep.cli.progress import shown
+from urlsweep.cli.progress import Progress, shown
+from urlsweep.core.limits import Limits
 from urlsweep.core.model import Outcome, Result, Target
-from urlsweep.core.pacer import Limits
+from urlsweep.core.pacer import Gated
 from urlsweep.core.policy import Policy
 from urlsweep.core.summary import FAILING, Summary
 from urlsweep.engine import Sweep
@@ -194,4 +196,39 @@ async def test_the_progress_names_hosts_that_wait() -> None:
     async with shown(made, sweep, FAILING):
         async for _ in sweep:
             pass
-    assert "1 host waiting]" in said(made)
+    assert "1 host waiting for 1 s]" in said(made)
+
+
+NO_HOSTS = Gated(0, None)
+
+
+@dataclass
+class Standing:
+    """A run that stands as it is said to."""
+
+    waiting_hosts: Gated = NO_HOSTS
+    is_network_down: bool = False
+    summary: Summary = field(default_factory=Summary)
+
+
+@pytest.mark.parametrize(
+    ("run", "width", "notes"),
+    [
+        (Standing(), 80, "0 failing"),
+        (Standing(Gated(1, 112.4)), 80, "0 failing, 1 host waiting for 13 s"),
+        (Standing(Gated(3, 111.9)), 91, "0 failing, 3 hosts waiting, the first for 12 s"),
+        (Standing(Gated(1200, 175.0)), 101, "0 failing, 1,200 hosts waiting, the first for 1 min 15 s"),
+        (Standing(Gated(1200, 175.0)), 80, "0 failing, 1,200 hosts waiting (1 min 15 s)"),  # else it does not fit
+        (Standing(Gated(1200, 175.0)), 10, "0 failing, 1,200 hosts waiting (1 min 15 s)"),
+        (Standing(Gated(1, 99.0)), 80, "0 failing, 1 host waiting for 1 s"),  # about to be asked
+        (Standing(Gated(2, None)), 80, "0 failing, 2 hosts waiting"),
+        (Standing(Gated(9, 175.0), is_network_down=True), 80, "0 failing, network down? probing"),
+    ],
+)
+def test_the_progress_says_what_is_waited_for(run: Standing, width: int, notes: str) -> None:
+    stream = TerminalText()
+    progress = Progress(stream, run, FAILING, clock=lambda: 100.0, width=lambda: width)
+    progress.draw()
+    progress.show()
+    progress.close()
+    assert f", {notes}]" in stream.getvalue()

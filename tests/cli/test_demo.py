@@ -48,7 +48,8 @@ def test_a_right_sweep_ends_well_although_urls_are_broken(cli: CommandLine, site
     assert ran.stderr.startswith(
         "A site of 2 URLs is running on http://a.test/ now; 1 of them are not what they should be.\n"
     )
-    assert "\n  urlsweep check --sitemap http://a.test/ --timeout 1 --retry-delays 0.5,1.5 -o demo.csv\n" in ran.stderr
+    command = "urlsweep check --sitemap http://a.test/ --timeout 1 --retry-delays 0.5,1.5 --patience 5 -o demo.csv"
+    assert f"\n  {command}\n" in ran.stderr
     assert ran.stderr.endswith(
         "\nPlanted faults found: 1 of 1.\nFalse alarms: 0 among 1 URLs that are fine.\nAll rows are in demo.csv.\n"
     )

@@ -7,7 +7,7 @@ import io
 import json
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -16,7 +16,8 @@ import pytest
 
 from urlsweep.cli import main
 from urlsweep.cli.console import Console
-from urlsweep.core.model import Failure, Reply, Request, Result
+from urlsweep.cli.interruption import Interruption
+from urlsweep.core.model import Failure, Outcome, Reason, Reply, Request, Result
 from urlsweep.engine import Sweep
 from urlsweep.testing.fake import FakeTransport, reply
 
@@ -54,6 +55,10 @@ def test_fail_on_chooses_what_fails_it(fail_on: str, code: int, cli: CommandLine
         (["check", "-", "--sitemap", "-"], "standard input (-) can be read only once"),
         (
             ["check", "x", "--timout=5"],
+            "there is no option --timout: did you mean '--timeout'? (see urlsweep check --help)",
+        ),
+        (
+            ["check", "x", "--timout", "5"],
             "there is no option --timout: did you mean '--timeout'? (see urlsweep check --help)",
         ),
         (["check", "x", "--timeout"], "--timeout: expected one argument (see urlsweep check --help)"),
@@ -161,8 +166,58 @@ def test_a_sitemap_that_breaks_off_fails_the_run_with_all_that_could_be_read(cli
     assert ran.stderr.startswith("urlsweep: warning: http://a.test/broken.xml: ")
 
 
+def lose_the_network(monkeypatch: pytest.MonkeyPatch, *, is_input_read: bool = True) -> None:
+    """From now on every run finds that its network is lost, once all its rows are settled but those of down.test."""
+    settle = Sweep._hand_over
+
+    def hand_over(sweep: Sweep, row: Result) -> None:
+        if "down.test" in row.url:
+            row = Result(row.url, Outcome.SKIPPED, Reason.SKIP_UNFINISHED)
+            sweep.summary.is_network_lost = sweep.summary.is_partial = True
+            sweep.summary.input_exhausted = is_input_read
+        settle(sweep, row)
+
+    monkeypatch.setattr(Sweep, "_hand_over", hand_over)
+
+
+def test_4_when_the_network_is_lost(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    lose_the_network(monkeypatch)
+    Path("empty.txt").write_text("")
+    for others in (["http://a.test/gone"], ["empty.txt"]):  # stronger than 1, and than 3
+        ran = cli("check", "http://down.test/", *others, "-q", "--retry-delays", "0")
+        assert ran.code == 4
+        assert ran.stderr == (
+            "urlsweep: error: your network, not the links: nothing could be reached any more, not even hosts that had "
+            "answered before (1 URL read and not finished). Check this machine's connection (cable, Wi-Fi, VPN, "
+            "proxy, DNS) and run it again\n"
+        )
+    assert "No verdict: your network was lost." in cli("check", "http://down.test/", "--retry-delays", "0").stderr
+
+
+def test_4_says_that_the_input_was_not_read_to_its_end(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    lose_the_network(monkeypatch, is_input_read=False)
+    ran = cli("check", "http://down.test/", "-q", "--retry-delays", "0")
+    assert "(1 URL read and not finished, the rest of the input not read)" in ran.stderr
+
+
+class Interrupted(Interruption):
+    """A signal that comes when the run is under way."""
+
+    def calls(self, stop: Callable[[], object]) -> None:
+        self.signal = 15
+        super().calls(stop)
+
+
+def test_an_interruption_is_stronger_than_a_lost_network(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    lose_the_network(monkeypatch)
+    monkeypatch.setattr("urlsweep.cli.interruption.Interruption", Interrupted)
+    assert cli("check", "http://down.test/").code == 143
+
+
 class BuggyTransport:
     """Breaks its promise not to raise."""
+
+    lookup_seconds = 0.0
 
     def __init__(self, closed: list[bool]) -> None:
         self._closed = closed

@@ -61,26 +61,27 @@ def test_every_command_has_a_help_with_examples_that_fits_the_terminal(command: 
 def test_the_help_of_check_has_every_setting_and_exit_code(cli: CommandLine) -> None:
     text = cli("check", "--help").stdout
     assert not [name for name in SETTINGS if flag_of(name) not in text]
-    assert re.findall(r"^  (\d+) {2,}", text, re.MULTILINE) == ["0", "1", "2", "3", "70", "130", "141"]
+    assert re.findall(r"^  (\d+) {2,}", text, re.MULTILINE) == ["0", "1", "2", "3", "4", "70", "130", "141"]
 
 
-def test_the_examples_in_the_help_are_understood(cli: CommandLine) -> None:
-    text = cli("check", "--help").stdout + cli("--help").stdout
-    options = set(
-        re.findall(r"(?<!\S)--?[a-z][a-z-]*", "\n".join(re.findall(r"^  .*urlsweep check.*$", text, re.MULTILINE)))
-    )
+@pytest.mark.parametrize("command", ["check", "plan"])
+def test_the_examples_in_the_help_are_understood(command: str, cli: CommandLine) -> None:
+    text = cli(command, "--help").stdout + cli("--help").stdout
+    examples = re.findall(rf"^  .*urlsweep {command} .*$", text, re.MULTILINE)
+    options = set(re.findall(r"(?<!\S)--?[a-z][a-z-]*", "\n".join(examples)))
     assert options
-    known = set(re.findall(r"(?<!\S)--?[a-z][a-z-]*", cli("check", "--help").stdout))
+    known = set(re.findall(r"(?<!\S)--?[a-z][a-z-]*", cli(command, "--help").stdout))
     assert options - {"-oE"} <= known
 
 
-def test_help_needs_nothing_heavy() -> None:
+@pytest.mark.parametrize("command", ["check", "plan"])
+def test_help_needs_nothing_heavy(command: str) -> None:
     script = (
-        "import sys; from urlsweep.cli import main; main(['check', '--help']); "
-        "print(*{'aiohttp', 'asyncio', 'tqdm', 'aiodns', 'ssl'} & set(sys.modules), file=sys.stderr)"
+        f"import sys; from urlsweep.cli import main; main(['{command}', '--help']); "
+        "print(*{'aiohttp', 'asyncio', 'tqdm', 'aiodns', 'ssl', 'sqlite3'} & set(sys.modules), file=sys.stderr)"
     )
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert ran.stdout.startswith("usage: urlsweep check")
+    assert ran.stdout.startswith(f"usage: urlsweep {command}")
     assert ran.stderr.split() == []
 
 

@@ -9,11 +9,13 @@ import asyncio
 import contextlib
 import gzip
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 import pytest
 
 from urlsweep.core.model import Failure, Reason, Reply, Request
+from urlsweep.testing import dns
 from urlsweep.transport import BodyError, Transport
 from urlsweep.transport.options import TransportOptions
 from urlsweep.transport.session import SessionTransport
@@ -21,16 +23,29 @@ from urlsweep.transport.session import SessionTransport
 NEEDED_FIELDS = frozenset({"location", "retry-after", "x-note"})
 
 
-def _session_transport() -> Transport:
-    return SessionTransport(TransportOptions(proxies_from_environment=False), needed_fields=NEEDED_FIELDS)
+def _session_transport(options: TransportOptions) -> Transport:
+    return SessionTransport(options, needed_fields=NEEDED_FIELDS)
 
 
-TRANSPORTS: dict[str, Callable[[], Transport]] = {"session": _session_transport}
+TRANSPORTS: dict[str, Callable[[TransportOptions], Transport]] = {"session": _session_transport}
+
+ZONE = {
+    "here.test": dns.addresses("127.0.0.1"),
+    "two.test": dns.addresses("127.0.0.2", "127.0.0.3"),
+    "failing.test": dns.code(dns.SERVFAIL),
+}
+
+
+@pytest.fixture
+async def name_server() -> AsyncIterator[dns.DnsServer]:
+    async with dns.DnsServer(ZONE) as server:
+        yield server
 
 
 @pytest.fixture(params=list(TRANSPORTS.values()), ids=list(TRANSPORTS))
-async def transport(request: pytest.FixtureRequest) -> AsyncIterator[Transport]:
-    made: Transport = request.param()
+async def transport(request: pytest.FixtureRequest, name_server: dns.DnsServer) -> AsyncIterator[Transport]:
+    options = TransportOptions(proxies_from_environment=False, resolvers=(name_server.address,))
+    made: Transport = request.param(options)
     yield made
     await made.aclose()
 
@@ -293,19 +308,78 @@ async def test_a_body_that_does_not_end_costs_nothing(transport: Transport, answ
         await server.until(lambda: server.open == 0)
 
 
-async def test_refused(transport: Transport) -> None:
+# --- no connection ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def closed_port() -> int:
+    """A port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    failure = await transport.send(ask(f"http://127.0.0.1:{port}/"))
-    assert isinstance(failure, Failure)
-    assert failure.reason is Reason.CONNECT_REFUSED
+        return int(probe.getsockname()[1])
 
 
-async def test_a_name_that_cannot_exist(transport: Transport) -> None:
-    failure = await transport.send(ask("http://no.such.invalid/"))
+@pytest.fixture
+def swallowing_port() -> Iterator[int]:
+    """A port on 127.0.0.1 whose queue of connections is full: Linux drops every attempt that comes on top."""
+    with socket.socket() as listener, socket.socket() as first:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        first.connect(listener.getsockname())
+        yield int(listener.getsockname()[1])
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [
+        ("127.0.0.1", "127.0.0.1"),
+        ("[::1]", "::1"),
+        ("localhost", "127.0.0.1"),
+        ("here.test", "127.0.0.1"),
+        ("two.test", "127.0.0.2"),
+    ],
+)
+async def test_refused(transport: Transport, closed_port: int, host: str, address: str, scheme: str) -> None:
+    failure = await transport.send(ask(f"{scheme}://{host}:{closed_port}/"))
     assert isinstance(failure, Failure)
-    assert failure.reason is Reason.DNS_NOT_FOUND
+    assert failure.reason in (Reason.CONNECT_REFUSED, Reason.CONNECT_UNREACHABLE)  # a machine may have no ::1
+    assert failure.address == address
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a full queue of connections refuses")
+@pytest.mark.parametrize("host", ["127.0.0.1", "here.test"])
+@pytest.mark.parametrize(("in_all", "to_connect"), [(0.2, 5.0), (5.0, 0.2)])
+async def test_no_answer_to_the_connection_attempt(
+    transport: Transport, swallowing_port: int, host: str, in_all: float, to_connect: float
+) -> None:
+    url = f"http://{host}:{swallowing_port}/"
+    failure = await transport.send(ask(url, timeout=in_all, connect_timeout=to_connect))
+    assert isinstance(failure, Failure)
+    assert failure.reason is Reason.CONNECT_TIMEOUT
+    assert failure.address == "127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("host", "reason"), [("no.such.invalid", Reason.DNS_NOT_FOUND), ("failing.test", Reason.DNS_FAILURE)]
+)
+async def test_a_name_without_an_address(transport: Transport, host: str, reason: Reason) -> None:
+    failure = await transport.send(ask(f"http://{host}/"))
+    assert isinstance(failure, Failure)
+    assert failure.reason is reason
+    assert failure.address is None
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("script", [answering(b""), holding(b""), holding(b"SSH-2.0-x\r\n")])
+async def test_a_failure_after_the_connection_stood_is_not_the_addresss(
+    transport: Transport, script: Callable[[Server], Script], scheme: str
+) -> None:
+    async with playing(script) as server:
+        failure = await transport.send(ask(server.url.replace("http:", f"{scheme}:"), timeout=0.2))
+        assert isinstance(failure, Failure)
+        assert server.connections == 1
+        assert failure.address is None
 
 
 async def test_tls_that_is_none(transport: Transport) -> None:
@@ -320,6 +394,9 @@ async def test_tls_that_is_none(transport: Transport) -> None:
         failure = await transport.send(ask(server.url.replace("http:", "https:")))
         assert isinstance(failure, Failure)
         assert failure.reason is Reason.TLS_HANDSHAKE
+
+
+# --- guarded, cancelled, closed ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
@@ -361,6 +438,25 @@ async def test_many_at_once(transport: Transport) -> None:
         assert all(isinstance(reply, Reply) for reply in replies)
         paths = sorted(int(request.split()[1][1:]) for request in server.requests)
         assert paths == list(range(100))
+
+
+# --- look-ups ---------------------------------------------------------------------------------------------------------
+
+
+async def test_each_look_up_costs_time_once(transport: Transport, name_server: dns.DnsServer) -> None:
+    async with playing(forever(OK)) as server:
+        for host in ("127.0.0.1", "localhost"):
+            await transport.send(ask(server.url.replace("127.0.0.1", host)))
+        assert transport.lookup_seconds == 0
+        url = server.url.replace("127.0.0.1", "here.test")
+        assert isinstance(await transport.send(ask(url)), Reply)
+        once = transport.lookup_seconds
+        assert once > 0
+        await asyncio.gather(*(transport.send(ask(f"{url}{n}")) for n in range(10)))
+        assert transport.lookup_seconds == once
+        await transport.send(ask("http://failing.test/"))
+        assert transport.lookup_seconds > once
+        assert {query.name for query in name_server.queries} == {"here.test", "failing.test"}
 
 
 # --- open -------------------------------------------------------------------------------------------------------------

@@ -12,9 +12,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from urlsweep.core.check import ECHOES, NEEDED_FIELDS, REDIRECTS, Ask, Check, HeadTrust, Verdict
+from urlsweep.core.check import (
+    EARLY_CONNECT,
+    LONGEST_WAIT,
+    NEEDED_FIELDS,
+    PARKS,
+    PARKS_ON_503,
+    REDIRECTS,
+    Ask,
+    Check,
+    HeadTrust,
+    Verdict,
+)
 from urlsweep.core.model import Category, Failure, Hop, Outcome, Reason, Reply, Request, Result, Target
 from urlsweep.core.policy import Method, Policy, StatusSet, basic_authorization
+from urlsweep.core.turn import Turn
 from urlsweep.core.urls import LONGEST_URL, Url, origin_of, parse
 
 WALL = 784_111_777.0  # Sun, 06 Nov 1994 08:49:37 GMT
@@ -49,7 +61,7 @@ def shown(ask: Ask) -> str:
     """``HEAD http://a.test/``, with ``+1`` for a delay and ``>`` where it goes before URLs not yet begun."""
     text = f"{ask.request.method} {ask.request.url}"
     text += f" +{ask.delay:g}" if ask.delay else ""
-    return text + (" >" if ask.is_continuation else "")
+    return text + (" >" if ask.turn is Turn.FIRST else "")
 
 
 def live(
@@ -71,6 +83,7 @@ def live(
 
 HEAD, GET = "HEAD http://a.test/", "GET http://a.test/"
 OK, BROKEN, DOWN, UNVERIFIED = Outcome.OK, Outcome.BROKEN, Outcome.DOWN, Outcome.UNVERIFIED
+SKIPPED = Outcome.SKIPPED
 Fields: TypeAlias = tuple[str, str]
 
 
@@ -225,7 +238,7 @@ WAITS = [
         [r(429)] * 3,
         [HEAD, GET + " +1", GET + " +5"],
         (UNVERIFIED, "rate_limited", 429),
-        detail="answered 429 Too Many Requests on the last of 3 tries",
+        detail="answered 429 Too Many Requests 3 times",
     ),
     Life("429 passes", [r(429), r(200)], [HEAD, GET + " +1"], (OK, None, 200)),
     Life("429 with Retry-After", [r(429, WAIT_7), r(200)], [HEAD, GET + " +7"], (OK, None, 200)),
@@ -243,8 +256,8 @@ WAITS = [
         "503 with Retry-After to the end",
         [r(503, WAIT_7)] * 3,
         [HEAD, GET + " +7", GET + " +7"],
-        (DOWN, "http.503", 503),
-        detail="answered 503 Service Unavailable on the last of 3 tries, the last answer asking to wait 7 s",
+        (UNVERIFIED, "rate_limited", 503),
+        detail="answered 503 Service Unavailable 3 times, the last answer asking to wait 7 s",
     ),
     Life("500 with Retry-After is none", [r(500, WAIT_7), r(200)], [HEAD, GET + " >"], (OK, None, 200)),
     Life(
@@ -259,10 +272,10 @@ WAITS = [
         "a wait and then trouble", [r(429), r(500), r(404)], [HEAD, GET + " +1", GET + " +5"], (BROKEN, "http.404", 404)
     ),
     Life(
-        "429, accepted or not, is a wait",
-        [r(429)] * 3,
-        [GET, GET + " +1", GET + " +5"],
-        (UNVERIFIED, "rate_limited", 429),
+        "429 that is accepted",
+        [r(429)],
+        [GET],
+        (OK, "http.429", 429),
         replace(GET_ONLY, accept=StatusSet.parse("429")),
     ),
 ]
@@ -610,61 +623,102 @@ def test_the_same_seed_gives_the_same_delays() -> None:
     assert delays[0] == delays[1]
 
 
-# --- echoes: push-backs of a storm that was heeded already ------------------------------------------------------------
+# --- parked: what says nothing about the URL --------------------------------------------------------------------------
 
 
-def test_an_echo_costs_no_try_but_not_for_ever() -> None:
+@pytest.mark.parametrize("event", [r(429), r(503, WAIT_7), r(403, WAIT_7), f(Reason.CONNECT_REFUSED)])
+def test_parking_costs_no_try_but_not_for_ever(event: Event) -> None:
+    check, chance = Check(url(START), PLAIN, HeadTrust()), random.Random(0)
+    for _ in range(PARKS):
+        step = check.next(event, WALL, chance, is_free=True)
+        assert isinstance(step, Ask)
+        assert (step.delay, step.turn, step.request.method) == (0.0, Turn.NEXT, "GET")
+    tries = 0
+    while isinstance(step, Ask):
+        step = check.next(event, WALL, chance, is_free=True)
+        tries += 1
+    assert tries == PLAIN.tries
+    assert step.attempts == PARKS + PLAIN.tries
+    expected = (DOWN, "connect.refused") if isinstance(event, Failure) else (UNVERIFIED, "rate_limited")
+    assert (step.outcome, step.reason) == expected
+
+
+def test_a_503_that_names_no_time_is_parked_a_few_times_only() -> None:
     check, chance = Check(url(START), PLAIN, HeadTrust()), random.Random(0)
     step: Ask | Verdict = check.first()
-    for _ in range(ECHOES):
-        step = check.next(r(429), WALL, chance, is_echo=True)
-        assert isinstance(step, Ask)
-        assert step.delay == 1.0
-    waits = 0
     while isinstance(step, Ask):
-        step = check.next(r(429), WALL, chance, is_echo=True)
-        waits += 1
-    assert waits == PLAIN.tries
-    assert (step.outcome, step.reason, step.attempts) == (UNVERIFIED, "rate_limited", ECHOES + PLAIN.tries)
+        step = check.next(r(503), WALL, chance, is_free=True)
+    assert (step.outcome, step.reason, step.attempts) == (DOWN, "http.503", PARKS_ON_503 + PLAIN.tries)
 
 
-def test_an_echo_is_no_try_even_where_there_is_only_one() -> None:
+def test_parking_is_no_try_even_where_there_is_only_one() -> None:
     check = Check(url(START), ONE_TRY, HeadTrust())
-    assert isinstance(check.next(r(429, WAIT_7), WALL, random.Random(0), is_echo=True), Ask)
+    assert isinstance(check.next(r(429, WAIT_7), WALL, random.Random(0), is_free=True), Ask)
     verdict = check.next(r(404), WALL, random.Random(0))
     assert isinstance(verdict, Verdict)
     assert verdict.outcome is BROKEN
 
 
-# --- a host that pushes back to the end, a run that ends --------------------------------------------------------------
+def test_a_429_that_is_accepted_is_ok_at_once() -> None:
+    policy = replace(PLAIN, accept=StatusSet.parse("2xx,429"))
+    verdict = Check(url(START), policy, HeadTrust()).next(r(429, WAIT_7), WALL, random.Random(0), is_free=True)
+    assert isinstance(verdict, Verdict)
+    assert (verdict.outcome, verdict.status, verdict.attempts) == (OK, 429, 1)
 
 
-def test_a_url_of_an_exhausted_host_that_was_not_asked() -> None:
-    verdict = Check(url(START + "#part"), PLAIN, HeadTrust()).host_exhausted("a.test:80")
-    assert (verdict.outcome, verdict.reason, verdict.status, verdict.method) == (UNVERIFIED, "rate_limited", None, None)
-    assert (verdict.attempts, verdict.elapsed, verdict.checked_at) == (0, None, None)
-    assert "a.test:80" in (verdict.detail or "")
+def test_later_tries_come_late_and_only_the_last_may_connect_for_long() -> None:
+    check, chance = Check(url(START), PLAIN, HeadTrust()), random.Random(0)
+    step: Ask | Verdict = check.first()
+    connects, turns = [], []
+    while isinstance(step, Ask):
+        connects.append(step.request.connect_timeout)
+        turns.append(step.turn)
+        step = check.next(f(Reason.CONNECT_TIMEOUT), WALL, chance)
+    assert connects == [EARLY_CONNECT, EARLY_CONNECT, PLAIN.connect_timeout]
+    assert turns == [Turn.NEXT, Turn.LATE, Turn.LATE]
+
+
+# --- a host that was given up, a run that ends ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("event", "expected"),
     [
-        (r(429), (UNVERIFIED, "rate_limited", 429)),
-        (r(503, WAIT_7), (DOWN, "http.503", 503)),
-        (r(500), (UNVERIFIED, "rate_limited", None)),  # a single 500 decides nothing
-        (f(Reason.CONNECT_REFUSED), (UNVERIFIED, "rate_limited", None)),
+        (r(429), (UNVERIFIED, "rate_limited")),
+        (r(503, WAIT_7), (UNVERIFIED, "rate_limited")),
+        (f(Reason.CONNECT_TIMEOUT), (DOWN, "connect.timeout")),
+        (f(Reason.DNS_FAILURE), (DOWN, "dns.failure")),
     ],
 )
-def test_a_url_of_an_exhausted_host_that_was_asked(event: Event, expected: tuple[Outcome, str, int | None]) -> None:
+def test_a_url_of_a_host_that_was_given_up_before_it_was_asked(event: Event, expected: tuple[Outcome, str]) -> None:
+    verdict = Check(url(START + "#part"), PLAIN, HeadTrust()).given_up("a.test:80", event)
+    assert (verdict.outcome, verdict.reason) == expected
+    assert (verdict.status, verdict.method, verdict.attempts) == (None, None, 0)
+    assert (verdict.elapsed, verdict.checked_at) == (None, None)
+    assert "a.test:80" in (verdict.detail or "")
+    assert "not asked itself" in (verdict.detail or "")
+
+
+def test_a_url_of_a_host_that_was_given_up_after_it_was_asked() -> None:
     check = Check(url(START), GET_ONLY, HeadTrust())
-    assert isinstance(check.next(to(B), WALL, random.Random(0)), Ask)
-    assert isinstance(check.next(event, WALL, random.Random(0)), Ask)
-    verdict = check.host_exhausted("b.test:80")
-    assert (verdict.outcome, verdict.reason, verdict.status) == expected
-    assert verdict.attempts == 2
-    if expected[2] is not None:
-        assert verdict.final_url == B  # where the answer came from
-        assert verdict.hops == (Hop(START, 302),)
+    assert isinstance(check.next(r(429), WALL, random.Random(0), is_free=True), Ask)
+    verdict = check.given_up("a.test:80", r(503, WAIT_7))
+    assert (verdict.outcome, verdict.reason, verdict.status, verdict.method) == (UNVERIFIED, "rate_limited", 429, "GET")
+    assert verdict.attempts == 1
+    assert "not asked again" in (verdict.detail or "")
+
+
+def test_what_robots_txt_keeps_out() -> None:
+    check = Check(url(START), PLAIN, HeadTrust())
+    assert (check.kept_out(None).outcome, check.kept_out(None).reason) == (SKIPPED, "skip.robots")
+    by_get = replace(ONE_TRY, method=Method.GET)
+    refused = Check(url(START + "robots.txt"), by_get, HeadTrust()).next(r(500), WALL, random.Random(0))
+    nobody = f(Reason.CONNECT_REFUSED)
+    dead = Check(url(START + "robots.txt"), by_get, HeadTrust()).next(nobody, WALL, random.Random(0))
+    assert isinstance(refused, Verdict)
+    assert isinstance(dead, Verdict)
+    assert (check.kept_out(refused).outcome, check.kept_out(refused).reason) == (SKIPPED, "skip.robots")
+    assert (check.kept_out(dead).outcome, check.kept_out(dead).reason) == (DOWN, "connect.refused")
 
 
 def test_what_is_unfinished_has_no_status_whatever_came_before() -> None:
@@ -926,7 +980,7 @@ policies = st.builds(
 
 def most_requests(policy: Policy) -> int:
     """The bound that `check` states."""
-    return (1 + policy.tries + ECHOES) * (policy.max_redirects + 1)
+    return (1 + policy.tries + PARKS) * (policy.max_redirects + 1)
 
 
 @settings(max_examples=400)
@@ -945,7 +999,7 @@ def test_any_life_ends_and_keeps_its_secrets(plain: Policy, data: st.DataObject)
         request = step.request
         sent += 1
         assert sent <= most_requests(policy)
-        if not step.is_continuation or request.method != method:  # a chain begins
+        if step.turn is not Turn.FIRST or request.method != method:  # a chain begins
             came_from_public, chain, method, setters = False, 0, request.method, {}
             assert request.url == start.href
         assert chain <= policy.max_redirects
@@ -956,7 +1010,7 @@ def test_any_life_ends_and_keeps_its_secrets(plain: Policy, data: st.DataObject)
         assert not target.has_credentials
         assert not target.fragment
         assert request.method in ("HEAD", "GET")
-        assert 0 <= step.delay <= max(policy.retry_after_cap, 5.0 * (1 + policy.jitter))
+        assert 0 <= step.delay <= max(LONGEST_WAIT, 5.0 * (1 + policy.jitter))
         if came_from_public and not policy.allow_private_redirects:
             assert request.public_only is Reason.REDIRECT_FORBIDDEN
             assert target.host != "127.0.0.1"
@@ -973,7 +1027,7 @@ def test_any_life_ends_and_keeps_its_secrets(plain: Policy, data: st.DataObject)
             event = Reply(event.status, (*event.fields, *told), address=event.address)
             is_public_answer = event.address == PUBLIC or (event.address is None and target.host != "127.0.0.1")
             came_from_public = came_from_public or is_public_answer
-        step = check.next(event, WALL, random.Random(0), is_echo=data.draw(st.booleans()))
+        step = check.next(event, WALL, random.Random(0), is_free=data.draw(st.booleans()))
     assert step.attempts == sent
     assert "@" not in step.final_url
     assert "secret of" not in repr(step)

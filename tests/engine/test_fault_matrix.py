@@ -21,8 +21,8 @@ from typing import Any, NamedTuple, Self
 import pytest
 
 from urlsweep.core.check import NEEDED_FIELDS
+from urlsweep.core.limits import Limits
 from urlsweep.core.model import Outcome, Reason, Result, Target, http_reason
-from urlsweep.core.pacer import Limits
 from urlsweep.core.policy import Method, Policy
 from urlsweep.engine import Sweep
 from urlsweep.testing import dns
@@ -109,6 +109,7 @@ TOO_MANY = broken(Reason.REDIRECT_TOO_MANY, 302)
 TO_NO_URL = broken(Reason.REDIRECT_INVALID, 302)
 FORBIDDEN = broken(Reason.REDIRECT_FORBIDDEN, 302)
 RATE_LIMITED = Verdict(Outcome.UNVERIFIED, Reason.RATE_LIMITED, 429)
+LIMITED_503 = Verdict(Outcome.UNVERIFIED, Reason.RATE_LIMITED, 503)
 
 
 class Refusing:
@@ -335,9 +336,9 @@ RETRIES = [
 ]
 
 PUSH_BACK = [
-    Case("429 to the end", respond(429), RATE_LIMITED, methods="HEAD GET GET"),
-    Case("429 with Retry-After to the end", respond(429, retry_after=1), RATE_LIMITED, methods="HEAD GET GET"),
-    Case("503 with Retry-After to the end", respond(503, retry_after=1), down(503), methods="HEAD GET GET"),
+    Case("429 to the end", respond(429), RATE_LIMITED),
+    Case("429 with Retry-After to the end", respond(429, retry_after=1), RATE_LIMITED),
+    Case("503 with Retry-After to the end", respond(503, retry_after=1), LIMITED_503),
     Case("429 behind a redirect to the end", {**chain(1), "/1": respond(429)}, RATE_LIMITED),
     Case("429 at first", in_turn(respond(429), OK), ok(), methods="HEAD GET"),
     Case("429 behind a redirect, at first", {**chain(1), "/1": in_turn(respond(429), OK)}, ok(), hops=1),
@@ -729,9 +730,9 @@ BY_NAME = named(name=NAMES)
 BY_PROXY = named(proxy=PROXIED)
 MATRIX = DIRECT | BY_NAME | BY_PROXY
 
-POLICY = Policy(timeout=5, connect_timeout=5, retry_delays=(0.01, 0.02), retry_after_cap=0.05)
+POLICY = Policy(timeout=5, connect_timeout=5, retry_delays=(0.01, 0.02))
 CAREFUL = replace(POLICY, allow_private=False, exclude=(re.compile("/logout"),))
-LIMITS = Limits(first_wait=0.01, longest_wait=0.05)
+LIMITS = Limits(first_wait=0.01, longest_wait=0.05, patience=3.0, outage_patience=3.0)
 
 
 class Asked(NamedTuple):

@@ -11,8 +11,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from urlsweep.core.limits import Limits
 from urlsweep.core.model import Outcome, Reason, Result, Target
-from urlsweep.core.pacer import Limits
 from urlsweep.core.policy import Method, Policy
 from urlsweep.core.summary import Summary
 from urlsweep.core.urls import Url, parse

@@ -108,11 +108,13 @@ def test_the_document_golden() -> None:
     assert rows == [encode_row(BROKEN).decode() + ",", encode_row(UNASKED).decode()]
     assert last == (
         '],"summary":{"rows_in":2,"rows_out":2,"requests":1,"duplicates":0,"seconds":1.235,"is_partial":false,'
-        '"input_exhausted":true,'
+        '"input_exhausted":true,"is_network_lost":false,'
         '"outcomes":{"ok":0,"broken":1,"down":0,"unverified":0,"invalid":0,"skipped":1},'
         '"reasons":{"broken":{"http.404":1},"skipped":{"skip.unsupported_scheme":1}},'
         '"categories":{"informational":0,"success":0,"redirection":0,"client_error":1,"server_error":0,"none":1},'
         '"slowest_hosts":[{"host":"example.org:443","requests":1,"mean_seconds":0.25,"slowest_seconds":0.25}],'
+        '"limited_by":{"slots":0.0,"hosts":0.0,"input":0.0,"timeouts":0.0,"later_tries":0.0,"answers":0.0},'
+        '"slowed_hosts":[],'
         '"warnings":["a warning"]}}'
     )
 

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
+from urlsweep.core.bottleneck import Bottleneck, Limiter, SlowedHost
+from urlsweep.core.limits import Limits
 from urlsweep.core.model import Category, Hop, Outcome, Reason, Result, http_reason
 from urlsweep.core.summary import Summary
 from urlsweep.reports.layout import text_width
@@ -16,7 +19,6 @@ from urlsweep.reports.summary import (
     URLS_PER_REASON,
     WARNINGS_SHOWN,
     WIDEST,
-    duration,
     render_summary,
 )
 
@@ -165,6 +167,21 @@ def test_a_run_that_was_cut_short_says_so_first() -> None:
     assert text.endswith("\nCut short: no URL failed until then.\n")
 
 
+def test_a_run_that_lost_its_network_gives_no_verdict() -> None:
+    summary = summary_of(
+        row("https://a.example/", Outcome.DOWN, "connect.timeout"),
+        row("https://b.example/", Outcome.SKIPPED, Reason.SKIP_UNFINISHED),
+    )
+    summary.is_partial = summary.is_network_lost = True
+    text = render_summary(summary)
+    assert text.startswith(
+        "Cut short: your network was lost, this is not the whole picture.\n"
+        "  1 URL read but not finished (skip.unfinished)\n\n"
+    )
+    assert text.endswith("\nNo verdict: your network was lost. Failed until then: 1 down.\n")
+    assert render_summary(summary, fail_on=[]).endswith("\nNo verdict: your network was lost.\n")
+
+
 def test_the_verdict_is_that_of_fail_on() -> None:
     summary = summary_of(
         row("https://a.example/", Outcome.BROKEN, "http.404", 404),
@@ -173,6 +190,25 @@ def test_the_verdict_is_that_of_fail_on() -> None:
     assert render_summary(summary).endswith("Failed: 1 broken. 1 unverified.\n")
     assert render_summary(summary, fail_on=[Outcome.DOWN]).endswith("Passed: no URL failed. 1 unverified.\n")
     assert render_summary(summary, fail_on=[Outcome.UNVERIFIED]).endswith("Failed: 1 unverified.\n")
+
+
+def test_why_it_took_so_long_stands_between_the_rows_and_the_totals(mixed: Summary) -> None:
+    mixed.bottleneck = Bottleneck(
+        seconds={Limiter.HOSTS: 9.0, Limiter.SLOTS: 3.41},
+        slowed=[SlowedHost("slow.example:443", 40, Counter({"429": 12}), rate=4.0, held=9.0)],
+        slowed_hosts=1,
+    )
+    assert """
+  example.org      100 ms     120 ms          2
+
+Limited by (share of the run's time)
+   73 %  hosts' own limits
+   27 %  all 64 slots taken (--concurrency)
+
+Slowed hosts (1)  limit found  held back  push-backs
+  slow.example     4 a second      9.0 s  12 x 429
+
+Outcomes  """ in render_summary(mixed, limits=Limits(concurrency=64))
 
 
 def test_lost_rows_are_told() -> None:
@@ -273,23 +309,6 @@ def test_any_rows_give_visible_text(any_rows: SearchStrategy[Result], data: st.D
     text = render_summary(summary, width=width)
     assert text.replace("\n", "").isprintable()
     assert text.endswith("\n")
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (0, "0 ms"),
-        (0.0854, "85 ms"),
-        (0.9996, "1.0 s"),
-        (12.41, "12.4 s"),
-        (59.96, "1 min 00 s"),
-        (184, "3 min 04 s"),
-        (3599.6, "1 h 00 min"),
-        (7500, "2 h 05 min"),
-    ],
-)
-def test_durations(seconds: float, text: str) -> None:
-    assert duration(seconds) == text
 
 
 @pytest.mark.parametrize(("ok", "share"), [(1, "< 0.1 %"), (9999, "99.9 %"), (10_000, "100.0 %")])

@@ -32,11 +32,19 @@ def test_the_list_of_settings_is_the_tables(page: Path) -> None:
         assert text == made, "the table has changed: run UPDATE_PAGES=1 pytest tests/settings/test_documentation.py"
 
 
+EXAMPLES = re.findall(r"```toml\n(.*?)```", REFERENCE.read_text(encoding="utf-8"), re.DOTALL)
+
+
 def test_the_example_of_a_configuration_file_is_understood(tmp_path: Path) -> None:
-    example = re.search(r"```toml\n(.*?)```", REFERENCE.read_text(encoding="utf-8"), re.DOTALL)
-    assert example is not None
-    (tmp_path / "urlsweep.toml").write_text(example[1], encoding="utf-8")
+    example = EXAMPLES[0]
+    (tmp_path / "urlsweep.toml").write_text(example, encoding="utf-8")
     settings = load(directory=tmp_path, environ={"STAGING_TOKEN": "t0k3n"}).settings
-    assert set(tomllib.loads(example[1])) == {"timeout", "accept", "exclude", "header_for", "rules"}
+    assert set(tomllib.loads(example)) == {"timeout", "accept", "exclude", "header_for", "rules"}
     assert settings.header_for == (("https://staging.example.com", "Authorization", "Bearer t0k3n"),)
     assert len(settings.rules) == 3
+
+
+def test_the_example_of_a_pace_is_understood(tmp_path: Path) -> None:
+    (tmp_path / "urlsweep.toml").write_text(EXAMPLES[1], encoding="utf-8")
+    [rule] = load(directory=tmp_path, environ={}).settings.rules
+    assert (rule.per_host, rule.rate, rule.delay) == (1, 0.5, None)

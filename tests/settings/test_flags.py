@@ -35,6 +35,12 @@ def parser() -> argparse.ArgumentParser:
             ["--deny-private", "--allow-private-redirects"],
             {"allow_private": "false", "allow_private_redirects": "true"},
         ),
+        (["--robots"], {"robots": "true"}),
+        (["--robots", "--no-robots"], {"robots": "false"}),
+        (
+            ["--rate", "10/s", "--total-rate=1/m", "--delay", "0.5", "--pace-by", "domain", "--patience", "5m"],
+            {"rate": "10/s", "total_rate": "1/m", "delay": "0.5", "pace_by": "domain", "patience": "5m"},
+        ),
         (["--ipv4"], {"family": "ipv4"}),
         (["--ipv4", "--ipv6"], {"family": "ipv6"}),
         (["--family", "any"], {"family": "any"}),
@@ -60,6 +66,10 @@ def test_defaults_are_told() -> None:
     assert explain("timeout", WORDS).endswith("[20]")
     assert explain("retry_delays", WORDS).endswith("[1,5]")
     assert explain("fail_on", WORDS).endswith("[broken,down,invalid]")
+    assert explain("patience", WORDS).endswith("[300]")
+    assert explain("pace_by", WORDS).endswith("[host]")
+    assert explain("delay", WORDS).endswith("[0]")
+    assert explain("rate", WORDS).endswith("[learned where a host pushes back]")
     assert explain("verbose", WORDS).endswith("came from.")
     assert explain("format", WORDS) == "What standard output gets: text or csv. [text]"
 

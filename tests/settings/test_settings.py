@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import urlsweep
-from urlsweep.core.pacer import Limits
+from urlsweep.core.limits import Limits, PaceBy
 from urlsweep.core.policy import Method, Policy, PolicyError, basic_authorization
 from urlsweep.settings import Family, Settings, SettingsError
 from urlsweep.settings.credentials import DEFAULT_FIELDS, read_netrc
@@ -65,13 +65,17 @@ def test_a_librarys_caller_may_write_plain_tuples_and_words() -> None:
         header_for=(("https://a.example", "X-Team", "two"),),
         method="get",  # type: ignore[arg-type]  # what an untyped caller writes
         family="ipv4",  # type: ignore[arg-type]
+        pace_by="address",  # type: ignore[arg-type]
     )
     assert plain.policy().method is Method.GET
+    assert plain.limits().pace_by is PaceBy.ADDRESS
     assert plain.transport_options().family == "ipv4"
     assert plain.policy().credentials == {"https://a.example": (("X-Team", "two"),)}
     assert "opensesame" in plain.secrets()
     with pytest.raises(ValueError, match="'ipv5' is not a valid Family"):
         Settings(family="ipv5")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="'hosts' is not a valid PaceBy"):
+        Settings(pace_by="hosts")  # type: ignore[arg-type]
 
 
 def test_fields_for_an_origin_go_to_it_alone() -> None:
@@ -91,6 +95,20 @@ def test_fields_for_an_origin_go_to_it_alone() -> None:
 def test_two_ways_to_say_who_asks_are_one_too_many() -> None:
     with pytest.raises(SettingsError, match=r"^user: there is an Authorization header too"):
         Settings(header=(("authorization", "Bearer x"),), user=Login("me", "pass"))
+
+
+def test_the_pace_is_handed_on() -> None:
+    settings = Settings(
+        concurrency=9, total_rate=50.0, per_host=3, rate=0.5, delay=1.5, pace_by=PaceBy.DOMAIN, patience=600.0
+    )
+    assert settings.limits() == Limits(
+        concurrency=9, total_rate=50.0, per_host=3, rate=0.5, delay=1.5, pace_by=PaceBy.DOMAIN, patience=600.0
+    )
+
+
+def test_robots_is_handed_on() -> None:
+    assert not Settings().policy().robots
+    assert Settings(robots=True).policy().robots
 
 
 def test_the_network_options_are_handed_on() -> None:
@@ -124,6 +142,10 @@ def test_values_that_no_run_could_use_are_refused_at_once() -> None:
         Settings(timeout=0)
     with pytest.raises(PolicyError, match="concurrency must be 1 to 100000"):
         Settings(concurrency=0)
+    with pytest.raises(PolicyError, match=r"rate must be 0\.0001 to 1000000 requests a second, not 0"):
+        Settings(rate=0)
+    with pytest.raises(PolicyError, match="patience must be 0 to 604800"):
+        Settings(patience=-1)
     with pytest.raises(TransportOptionError, match="of no use without its certificate"):
         Settings(key="k.pem")
 

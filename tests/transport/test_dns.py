@@ -399,6 +399,36 @@ async def test_one_look_up_is_shared(make_resolver: MakeResolver) -> None:
     assert backend.asked == ["a.example"]
 
 
+async def test_a_look_ups_time_counts_once_however_it_ends(
+    make_resolver: MakeResolver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend = Counting(FOUND, LookupFailedError(Reason.DNS_FAILURE, "SERVFAIL"), FOUND)
+    resolver = make_resolver(backend)
+    loop = asyncio.get_running_loop()
+    now = 1000.0
+    monkeypatch.setattr(loop, "time", lambda: now)
+    assert resolver.lookup_seconds == 0
+    for name, expected in (("found", 1.5), ("failed", 3.0), ("found", 3.0)):
+        backend.gate.clear()
+        waiting = asyncio.gather(
+            *(resolver.addresses(f"{name}.example", port) for port in (80, 443)), return_exceptions=True
+        )
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        now += 1.5
+        backend.gate.set()
+        await waiting
+        assert resolver.lookup_seconds == expected
+    backend.gate.clear()
+    given_up = asyncio.create_task(resolver.addresses("given-up.example", 80))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    now += 0.25
+    await resolver.aclose()
+    await asyncio.gather(given_up, return_exceptions=True)
+    assert resolver.lookup_seconds == 3.25
+
+
 async def test_one_who_waits_may_be_cancelled(make_resolver: MakeResolver) -> None:
     backend = Counting(FOUND)
     backend.gate.clear()

@@ -99,6 +99,35 @@ def test_what_took_too_long(stage: Stage, reason: Reason, error: Exception) -> N
 
 
 @pytest.mark.parametrize(
+    ("error", "stage", "unreached"),
+    [
+        (_connector_error(errno.ECONNREFUSED), Stage.CONNECT, True),
+        (_connector_error(errno.ECONNRESET), Stage.CONNECT, True),
+        (_connector_error(errno.ENETUNREACH), Stage.CONNECT, True),
+        (_connector_error(errno.EIO), Stage.CONNECT, True),
+        (TimeoutError(), Stage.CONNECT, True),
+        (aiohttp.ConnectionTimeoutError("x"), Stage.CONNECT, True),
+        (aiohttp.ClientConnectionError("Connector is closed"), Stage.CONNECT, False),
+        (LookupFailedError(Reason.DNS_FAILURE, "SERVFAIL"), Stage.LOOKUP, False),
+        (TimeoutError(), Stage.LOOKUP, False),
+        (TimeoutError(), Stage.HANDSHAKE, False),
+        (_connector_error(errno.ECONNRESET), Stage.HANDSHAKE, False),
+        (TimeoutError(), Stage.ANSWER, False),
+        (aiohttp.ClientOSError(errno.ECONNRESET, "reset"), Stage.ANSWER, False),
+    ],
+)
+def test_the_address_is_told_where_connecting_failed(error: Exception, stage: Stage, unreached: bool) -> None:
+    at = exchange(stage)
+    assert explained(error, at).unreached is None  # no look-up led anywhere
+    at.looked_up = "192.0.2.1"
+    assert explained(error, at).unreached == ("192.0.2.1" if unreached else None)
+    at.looked_up, at.host = None, "[2001:db8::1]"
+    assert explained(error, at).unreached == ("2001:db8::1" if unreached else None)
+    at.proxy = "http://proxy.example:3128"
+    assert explained(error, at).unreached is None
+
+
+@pytest.mark.parametrize(
     ("error", "stage", "reason"),
     [
         (aiohttp.ServerDisconnectedError(), Stage.ANSWER, Reason.RESPONSE_RESET),

@@ -62,6 +62,7 @@ async def _failure(ask: Ask, url: str, proxy: str, make_transport: MakeTransport
     assert isinstance(failure, Failure), failure
     assert failure.detail.startswith("the proxy "), failure.detail
     assert "secret" not in failure.detail
+    assert failure.address is None
     return failure
 
 

@@ -228,6 +228,30 @@ async def test_refused_at_every_address(ask: Ask, closed_port: int) -> None:
     failure = await ask(f"http://localhost:{closed_port}/")
     assert isinstance(failure, Failure)
     assert failure.reason is Reason.CONNECT_REFUSED
+    assert failure.address == "127.0.0.1"
+
+
+async def test_the_address_is_spelled_as_a_peers_is(ask: Ask, make_transport: MakeTransport, closed_port: int) -> None:
+    transport = make_transport(resolve=(("pinned.example", closed_port, "0:0::0001"),))
+    failure = await ask(f"http://pinned.example:{closed_port}/", transport=transport)
+    assert isinstance(failure, Failure)
+    assert failure.address == "::1"
+
+
+async def test_a_server_that_has_left_since_its_kept_connection_is_unreached(ask: Ask, serve: Serve) -> None:
+    async def once(peer: Peer) -> None:
+        await peer.head()
+        await peer.say(OK)
+        await peer.head()
+
+    server = await serve(once)
+    url = server.url(host="localhost")
+    assert isinstance(await ask(url), Reply)
+    assert server._server is not None
+    server._server.close()
+    failure = await ask(url)
+    assert isinstance(failure, Failure)
+    assert (failure.reason, failure.address) == (Reason.CONNECT_REFUSED, "127.0.0.1")
 
 
 async def test_the_next_address_is_tried(serve: Serve, ask: Ask) -> None:
@@ -248,6 +272,7 @@ async def test_no_answer_to_the_connection_attempt(ask: Ask, monkeypatch: pytest
     assert isinstance(failure, Failure)
     assert failure.reason is Reason.CONNECT_TIMEOUT
     assert "0.05 s" in failure.detail
+    assert failure.address == "127.0.0.1"
 
 
 async def test_no_answer_to_the_request(serve: Serve, ask: Ask) -> None:
@@ -302,6 +327,7 @@ async def test_a_shortage_that_lasts_is_told_as_this_machines(ask: Ask, monkeypa
     assert isinstance(failure, Failure)
     assert failure.reason is Reason.CONNECT_TIMEOUT
     assert "this machine ran out of file descriptors" in failure.detail
+    assert failure.address is None
 
 
 async def test_a_shortage_gives_idle_connections_up(serve: Serve, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,6 +29,7 @@ usage: urlsweep COMMAND [arguments]
 
 commands:
   check    check URLs, files of URLs, standard input or a site's sitemap
+  plan     tell what a check would ask and how long it would take, and ask nothing
   demo     check a site with planted faults, run on this machine, and show what comes out
 
 options:
@@ -53,6 +54,12 @@ def _check(
     return check(arguments, console, open_transport, stdin)
 
 
+def _plan(arguments: Sequence[str], console: Console, open_transport: TransportFactory, stdin: RawStream | None) -> int:
+    from urlsweep.cli.planning import plan
+
+    return plan(arguments, console, open_transport, stdin)
+
+
 def _demo(
     arguments: Sequence[str],
     console: Console,
@@ -64,7 +71,7 @@ def _demo(
     return demo(arguments, console, open_transport)
 
 
-COMMANDS: Final[Mapping[str, Command]] = {"check": _check, "demo": _demo}
+COMMANDS: Final[Mapping[str, Command]] = {"check": _check, "plan": _plan, "demo": _demo}
 
 
 def main(

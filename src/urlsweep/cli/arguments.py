@@ -8,14 +8,16 @@ Not in here: any command's own arguments.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import IO, Any, Final, NoReturn
 
 from urlsweep.cli.console import Console
 from urlsweep.cli.exit_codes import UsageError
 from urlsweep.reports.registry import ENDINGS, REPORTS
+from urlsweep.settings import SETTINGS
 from urlsweep.settings.configuration import Configuration, load
 from urlsweep.settings.flags import add_flags, given
+from urlsweep.settings.setting import flag_of
 from urlsweep.settings.values import did_you_mean
 from urlsweep.sources.registry import FORMATS
 
@@ -64,15 +66,19 @@ class ArgumentParser(argparse.ArgumentParser):
             position = split.index("--")
             split, behind = split[:position], split[position + 1 :]
         namespace, unknown = self.parse_known_intermixed_args(split)
-        plain = [text for text in unknown if not text.startswith("-")]
-        if plain:
-            self.error(f"{self.prog} takes no input, and {plain[0]!r} is one")
-        if unknown:
+        for wrong in (text.partition("=")[0] for text in unknown if text.startswith("-")):
             flags = [flag for action in self._actions for flag in action.option_strings]
-            wrong = unknown[0].partition("=")[0]
             self.error(f"there is no option {wrong}{did_you_mean(wrong, flags)}")
+        if unknown:
+            self.error(f"{self.prog} takes no input, and {unknown[0]!r} is one")
         namespace.inputs = [*(getattr(namespace, "inputs", None) or ()), *behind]
         return namespace
+
+    def hide(self, flags: Iterable[str]) -> None:
+        """Leave `flags` out of the help."""
+        for flag in flags:
+            if flag in self._option_string_actions:
+                self._option_string_actions[flag].help = argparse.SUPPRESS
 
     def error(self, message: str) -> NoReturn:
         """Raises UsageError."""
@@ -87,8 +93,11 @@ class ArgumentParser(argparse.ArgumentParser):
         self._console.stdout.flush()
 
 
-def add_settings(parser: ArgumentParser) -> None:
-    """Add what says where settings come from, and a flag for each of them."""
+def add_settings(parser: ArgumentParser, *, formats: str = WORDS["formats"], without: Collection[str] = ()) -> None:
+    """Add what says where settings come from, and a flag for each of them.
+
+    `formats` is what standard output can get, in words. Settings in `without` are taken and not shown in the help.
+    """
     group = parser.add_argument_group("Configuration")
     group.add_argument(
         "--config",
@@ -96,7 +105,8 @@ def add_settings(parser: ArgumentParser) -> None:
         help="Read this file. [urlsweep.toml in the current directory, else [tool.urlsweep] in its pyproject.toml]",
     )
     group.add_argument("--no-config", action="store_true", help="Read no configuration file.")
-    add_flags(parser, WORDS)
+    add_flags(parser, {**WORDS, "formats": formats})
+    parser.hide(flag for name in without for flag in (flag_of(name), *SETTINGS[name].constants))
 
 
 def configuration(namespace: argparse.Namespace) -> Configuration:

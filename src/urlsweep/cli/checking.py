@@ -40,6 +40,7 @@ exit codes:
   1    some URL failed it (see --fail-on)
   2    wrong usage or configuration
   3    an input could not be read or held no URL
+  4    your network, not the links: nothing could be reached any more
   70   internal error, or an output that cannot be written any more
   130  interrupted (143: terminated); the reports are valid, partial ones
   141  whoever read standard output left
@@ -72,7 +73,7 @@ def check(
     console.is_quiet = configured.settings.quiet
     for warning in configured.warnings:
         console.warning(warning)
-    settings = _within_descriptors(configured.settings, console)
+    settings = within_descriptors(configured.settings, console)
     try:
         run = CheckRun(namespace.inputs, settings, console, open_transport, stdin)
         with Interruption() as interruption:
@@ -81,7 +82,8 @@ def check(
         raise configured.placed(error) from None
 
 
-def _within_descriptors(settings: Settings, console: Console) -> Settings:
+def within_descriptors(settings: Settings, console: Console) -> Settings:
+    """`settings`, their concurrency lowered where the limit on open files leaves no room for it; says so."""
     room = descriptors.make_room(settings.concurrency)
     if room == settings.concurrency:
         return settings

@@ -68,6 +68,7 @@ async def _demo(
             sitemap=(site.root_url,),
             timeout=1.0,  # the site is next door, and pages that never answer are waited for to the end
             retry_delays=(0.5, 1.5),
+            patience=5.0,  # one of its hosts says "too many requests" to the end
             output=(output,),
             color=color,
             proxy="",  # of no use for loopback, whatever the environment says
@@ -86,7 +87,7 @@ def _introduction(root: str, output: str, comparison: Comparison) -> str:
     return (
         f"A site of {comparison.listed} URLs is running on {root} now; {comparison.planted} of them are not what they "
         "should be.\nThis sweeps it as the following command would:\n\n"
-        f"  urlsweep check --sitemap {root} --timeout 1 --retry-delays 0.5,1.5 -o {output}\n\n"
+        f"  urlsweep check --sitemap {root} --timeout 1 --retry-delays 0.5,1.5 --patience 5 -o {output}\n\n"
         "It takes some seconds: pages that never answer are waited for, and asked again.\n\n"
     )
 

@@ -12,6 +12,7 @@ class ExitCode(IntEnum):
     FAILED = 1  # some URL failed it (`--fail-on`)
     USAGE = 2  # wrong usage or configuration
     INPUT = 3  # an input could not be read or held no URL; stronger than 1
+    NETWORK = 4  # nothing could be reached any more: the network at this end, not the links; stronger than 1 and 3
     INTERNAL = 70  # an internal error, rows that differ in number or cannot be written included (EX_SOFTWARE)
     OUTPUT_CLOSED = 141  # whoever read standard output left (`| head`): as if SIGPIPE had ended the program
 

@@ -7,27 +7,57 @@ Not in here: any counting; the run's Summary is read.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection
+import math
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
-from typing import Final, TextIO
+from typing import Final, Protocol, TextIO
 
 from tqdm import tqdm
 
 from urlsweep.cli.console import Console
 from urlsweep.core.model import Outcome
+from urlsweep.core.pacer import Gated
 from urlsweep.core.summary import Summary
-from urlsweep.engine import Sweep
+from urlsweep.reports.figures import counted, rough_duration
 
 TICK: Final = 0.15
 """Seconds between two drawings: looks alive, costs nothing."""
+
+BESIDE_NOTES: Final = 45
+"""Columns that tqdm's own figures take; a line that is longer than the terminal is wide cannot be drawn over."""
+
+
+class Run(Protocol):
+    """What is watched: a Sweep."""
+
+    summary: Summary
+
+    @property
+    def waiting_hosts(self) -> Gated:
+        """Hosts that are being left alone, and when the first of them is asked again, on the loop's clock."""
+
+    @property
+    def is_network_down(self) -> bool:
+        """Whether nothing but a few probes is sent, as nobody answers any more."""
 
 
 class Progress:
     """One run's progress line."""
 
-    def __init__(self, stream: TextIO, sweep: Sweep, fail_on: Collection[Outcome]) -> None:
-        self._sweep = sweep
+    def __init__(
+        self,
+        stream: TextIO,
+        run: Run,
+        fail_on: Collection[Outcome],
+        *,
+        clock: Callable[[], float],
+        width: Callable[[], int],
+    ) -> None:
+        """`clock` is the loop's, in seconds; `width` gives the columns there are to draw on now."""
+        self._run = run
         self._fail_on = fail_on
+        self._clock = clock
+        self._width = width
         tqdm.monitor_interval = 0  # no thread of tqdm's: the drawing is done on time here
         self._bar = tqdm(
             file=stream, unit=" URLs", dynamic_ncols=True, leave=False, mininterval=0, miniters=0, smoothing=0.1
@@ -35,15 +65,30 @@ class Progress:
 
     def draw(self) -> None:
         """Show how things stand."""
-        summary: Summary = self._sweep.summary
+        summary = self._run.summary
         if summary.input_exhausted:
             self._bar.total = summary.rows_in
-        notes = [f"{summary.failed(self._fail_on):,} failing"]
-        waiting = self._sweep.hosts_waiting
-        if waiting:
-            notes.append(f"{waiting:,} host{'s' if waiting != 1 else ''} waiting")
-        self._bar.set_postfix_str(", ".join(notes), refresh=False)
+        failing = f"{summary.failed(self._fail_on):,} failing"
+        notes = ""
+        for waiting in self._waiting():
+            notes = f"{failing}, {waiting}" if waiting else failing
+            if BESIDE_NOTES + len(notes) <= self._width():
+                break
+        self._bar.set_postfix_str(notes, refresh=False)
         self._bar.update(summary.rows_out - self._bar.n)
+
+    def _waiting(self) -> tuple[str, ...]:
+        """What is being waited for, the longest wording first."""
+        if self._run.is_network_down:
+            return ("network down? probing",)
+        hosts, until = self._run.waiting_hosts
+        if not hosts:
+            return ("",)
+        waiting = f"{counted(hosts, 'host')} waiting"
+        if until is None:
+            return (waiting,)
+        left = rough_duration(max(1, math.ceil(until - self._clock())))
+        return (f"{waiting}{', the first' if hosts > 1 else ''} for {left}", f"{waiting} ({left})")
 
     def hide(self) -> None:
         """Take it off the terminal."""
@@ -59,12 +104,18 @@ class Progress:
 
 
 @asynccontextmanager
-async def shown(console: Console, sweep: Sweep, fail_on: Collection[Outcome]) -> AsyncIterator[None]:
-    """Within it, the progress of `sweep` is drawn, if there is a terminal to draw on and the console is not quiet."""
+async def shown(console: Console, run: Run, fail_on: Collection[Outcome]) -> AsyncIterator[None]:
+    """Within it, the progress of `run` is drawn, if there is a terminal to draw on and the console is not quiet."""
     if console.is_quiet or not console.shows_messages:
         yield
         return
-    progress = Progress(console.stderr, sweep, fail_on)
+    progress = Progress(
+        console.stderr,
+        run,
+        fail_on,
+        clock=asyncio.get_running_loop().time,
+        width=lambda: console.width(console.stderr),
+    )
 
     async def keep_drawing() -> None:
         while True:

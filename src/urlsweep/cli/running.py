@@ -20,10 +20,11 @@ from urlsweep.cli.inputs import Inputs
 from urlsweep.cli.interruption import Interruption
 from urlsweep.cli.outputs import Outputs
 from urlsweep.cli.progress import shown
-from urlsweep.core.model import Result
+from urlsweep.core.model import Outcome, Reason, Result
 from urlsweep.core.summary import Summary
 from urlsweep.engine import Sweep
 from urlsweep.fetch import DocumentFetcher
+from urlsweep.reports.figures import counted
 from urlsweep.reports.options import ReportOptions
 from urlsweep.reports.redaction import Redactor
 from urlsweep.reports.summary import render_summary
@@ -148,9 +149,22 @@ class CheckRun:
             return ExitCode.INTERNAL
         if interruption.exit_code is not None:
             return interruption.exit_code
+        if self.summary.is_network_lost:
+            self._tell_network_lost()
+            return ExitCode.NETWORK
         if inputs.is_empty_handed():
             return ExitCode.INPUT
         return ExitCode.FAILED if self.summary.failed(self._settings.fail_on) else ExitCode.OK
+
+    def _tell_network_lost(self) -> None:
+        unfinished = self.summary.reasons[Outcome.SKIPPED, Reason.SKIP_UNFINISHED]
+        left = f"{counted(unfinished, 'URL')} read and not finished" if unfinished else "every URL read was finished"
+        if not self.summary.input_exhausted:
+            left += ", the rest of the input not read"
+        self._console.error(
+            "your network, not the links: nothing could be reached any more, not even hosts that had answered before "
+            f"({left}). Check this machine's connection (cable, Wi-Fi, VPN, proxy, DNS) and run it again"
+        )
 
     def _tell_summary(self) -> None:
         if self._console.is_quiet:
@@ -160,5 +174,6 @@ class CheckRun:
             color=self._console.wants_color(self._settings.color, self._console.stderr),
             width=self._console.width(self._console.stderr),
             fail_on=self._settings.fail_on,
+            limits=self._settings.limits(),
         )
         self._console.write("\n" + text if self._console.mixes_streams else text)

@@ -1,13 +1,14 @@
 """One URL's life: a Reply or a Failure in, the next Request or the Verdict out.
 
 Contract: the only place that decides on retry, fallback and redirect. Pure: the caller gives the time of day and the
-random, and does the waiting. Every check ends: at most one chain by HEAD and `tries` + `ECHOES` by GET are asked, each
+random, and does the waiting. Every check ends: at most one chain by HEAD and `tries` + `PARKS` by GET are asked, each
 of at most `max_redirects` + 1 requests.
 Not in here: who may be asked when (see `pacer`), how a request travels (see `transport`).
 
 The rules, in the order in which they apply to an answer:
 1. a bot wall's answer tells nothing: `unverified` (after GET has met the wall too);
-2. 429, and 503 with Retry-After, are waits: asked again later, as a try;
+2. push-back (429, 503 with Retry-After, ...) says nothing about the URL: it is parked, and asked again when its host
+   lets it, without losing a try;
 3. a redirect is followed;
 4. an accepted code is `ok`, by HEAD or by GET;
 5. anything else that HEAD got is confirmed by GET, from the chain's start: servers treat HEAD carelessly;
@@ -41,14 +42,16 @@ from urlsweep.core.model import (
     rfc3339,
 )
 from urlsweep.core.policy import Method, Policy, basic_authorization
-from urlsweep.core.retry_after import retry_after
+from urlsweep.core.pressure import is_push_back
+from urlsweep.core.rate_limit import RATE_LIMIT_FIELDS, stated_wait
+from urlsweep.core.turn import Turn
 from urlsweep.core.urls import LONGEST_URL, Url, clip, is_public, names_private_host, redact, resolve, utf8_of
 from urlsweep.core.walls import WALL_FIELDS, wall_of
 
 REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 """The codes whose Location is followed (RFC 9110 section 15.4); 300 and 304 are answers of their own."""
 
-NEEDED_FIELDS: Final = WALL_FIELDS | {"location", "retry-after", "date", "set-cookie"}
+NEEDED_FIELDS: Final = WALL_FIELDS | RATE_LIMIT_FIELDS | {"location", "retry-after", "date", "set-cookie"}
 """The response fields, in lower case, that a transport must keep for a Check."""
 
 _PASSING_CODES: Final = frozenset({408, 425})
@@ -68,8 +71,19 @@ _PROOFS: Final = frozenset(
 )
 """Failures that another try would only repeat."""
 
-ECHOES: Final = 20
-"""Push-backs of storms already heeded that a URL lives through for free: a bound, so that every check ends."""
+PARKS: Final = 50
+"""Times that a URL is given back to its host's queue without losing a try: a bound, so that every check ends. Hosts end
+sooner, by their patience; this is for the one URL that is always pushed back by a host that answers all the others."""
+
+PARKS_ON_503: Final = 3
+"""The same for a 503 that names no time: it may as well be the page itself."""
+
+EARLY_CONNECT: Final = 4.0
+"""Seconds in which all tries but the last have to connect: three SYNs (at 0, 1 and 3 s, RFC 6298). What does not answer
+holds a slot for as long; the last try, which decides, has the whole of `connect_timeout`."""
+
+LONGEST_WAIT: Final = 120.0
+"""Seconds up to which a stated wait is obeyed where nobody parks (see `Check.next`)."""
 
 _BEFORE_HTTP: Final = ("dns.", "connect.", "tls.", "skip.", "redirect.")
 """Families of failures that happen before the method is sent: GET would meet them too."""
@@ -80,7 +94,7 @@ class Ask(msgspec.Struct, frozen=True):
 
     request: Request
     delay: float = 0.0
-    is_continuation: bool = False  # a redirect's next hop or the GET after HEAD: goes before URLs not yet begun
+    turn: Turn = Turn.NEXT  # a redirect's next hop and the GET after HEAD go first, later tries late
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -162,13 +176,13 @@ class Check:
         "_attempts",
         "_came_from_public",
         "_current",
-        "_echoes",
         "_head_said_no",
         "_hops",
         "_jar",
-        "_last_push_back",
         "_left_https",
         "_method",
+        "_parked_after",
+        "_parks",
         "_policy",
         "_tries_used",
         "_trust",
@@ -183,9 +197,9 @@ class Check:
         self._trust = trust
         self._attempts = 0
         self._tries_used = 0
-        self._echoes = 0
+        self._parks = 0
+        self._parked_after: Reply | Failure | None = None
         self._head_said_no = False
-        self._last_push_back: Verdict | None = None  # what the last answer would have meant as the last try's
         self._answered_at: float | None = None
         use_head = policy.method is Method.AUTO and trust.is_trusted(url.host_key)
         self._start_chain("HEAD" if use_head else "GET")
@@ -195,31 +209,32 @@ class Check:
         return Ask(self._request())
 
     def next(
-        self, event: Reply | Failure, wall: float, random: random_module.Random, *, is_echo: bool = False
+        self, event: Reply | Failure, wall: float, random: random_module.Random, *, is_free: bool = False
     ) -> Ask | Verdict:
         """What follows from `event`, the answer to the request given last.
 
         `wall` is the time of day in seconds since the epoch (for Retry-After dates); `random` spreads the retries.
-        `is_echo` says that a push-back is one more of a storm that was already being heeded when it came (see
-        `Pacer.release`): it says nothing about this URL, and costs it no try, up to `ECHOES` times.
+        `is_free` says that the event tells nothing about this URL (see `Pacer.release`): it costs no try, up to `PARKS`
+        times. Where nobody paces, push-back costs a try, put off for as long as it asks.
         """
         self._attempts += 1
         self._answered_at = wall
-        self._last_push_back = None
         if isinstance(event, Failure):
-            return self._after_failure(event, random)
+            return (self._park(event, PARKS) if is_free else None) or self._after_failure(event, random)
         wall_evidence = wall_of(event)
         if wall_evidence is not None:
             return self._confirm() or self._verdict(Outcome.UNVERIFIED, Reason.BOT_WALL, event, wall_evidence)
-        wait = retry_after(event, wall) if event.status in (429, 503) else None
-        if event.status == 429 or wait is not None:
-            return self._after_push_back(event, wait, random, is_echo)
+        is_accepted = self._policy.accepts(event.status)
+        if not is_accepted and event.status >= 400 and is_push_back(event, wall):
+            return (self._park(event, PARKS) if is_free else None) or self._after_push_back(event, wall, random)
         if self._policy.follow and event.status in REDIRECTS:
             location = event.get("location")
             if location is not None and location.strip():
                 return self._follow(event, location)
-        if self._policy.accepts(event.status):
+        if is_accepted:
             return self._accept(event)
+        if is_free and (parked := self._park(event, PARKS_ON_503)) is not None:
+            return parked
         return self._confirm() or self._after_refusal(event, random)
 
     def unfinished(self) -> Verdict:
@@ -233,15 +248,32 @@ class Check:
             return True
         return is_public(reply.address) if reply.address is not None else not names_private_host(self._current.host)
 
-    def host_exhausted(self, host_key: str) -> Verdict:
-        """The verdict where `host_key`, which was to be asked next, has pushed back to the end (see `Pacer`).
+    def given_up(self, host_key: str, event: Reply | Failure) -> Verdict:
+        """The verdict where `host_key`, which was to be asked next, was given up (see `Pacer`) after `event`.
 
-        A URL that was itself answered 503 is `down`, as after its last try; one that was not asked tells nothing.
+        `unverified` where it pushed back to the end, whatever code it used; `down` where it cannot be reached.
         """
-        detail = f"{host_key} went on asking to be left alone, one request at a time: not asked any more"
-        if self._last_push_back is not None:
-            return msgspec.structs.replace(self._last_push_back, detail=detail)
-        return self._verdict(Outcome.UNVERIFIED, Reason.RATE_LIMITED, None, detail)
+        asked = "asked again" if self._attempts else "asked itself"
+        own = self._parked_after
+        if isinstance(event, Reply):
+            detail = f"{host_key} {_said(event.status)} to the end, however slowly it was asked: not {asked}"
+            return self._verdict(Outcome.UNVERIFIED, Reason.RATE_LIMITED, own, detail)
+        detail = f"{host_key} does not answer at all ({event.detail}): not {asked}"
+        return self._verdict(Outcome.DOWN, event.reason, own if isinstance(own, Failure) else None, detail)
+
+    def kept_out(self, because: Verdict | None) -> Verdict:
+        """The verdict where the site's robots.txt keeps this URL from being asked.
+
+        `because` is what became of asking for it where it cannot be had: then nothing may be asked (RFC 9309 section
+        2.3.1.4). A site that does not answer at all is `down`, for its robots.txt as for its URLs.
+        """
+        if because is None:
+            return self._verdict(Outcome.SKIPPED, Reason.SKIP_ROBOTS, None, "robots.txt disallows it")
+        if because.reason == Reason.RATE_LIMITED or because.status is None:
+            detail = f"not asked: its robots.txt could not be had ({because.detail})"
+            return self._verdict(because.outcome, because.reason, None, detail)
+        detail = f"robots.txt {_said(because.status)}: nothing may be asked while it cannot be read"
+        return self._verdict(Outcome.SKIPPED, Reason.SKIP_ROBOTS, None, detail)
 
     def _start_chain(self, method: str) -> None:
         self._method = method
@@ -254,6 +286,7 @@ class Check:
 
     def _request(self) -> Request:
         url, policy = self._current, self._policy
+        is_last = self._tries_used + 1 >= policy.tries
         # A redirect that leaves https must not make anybody's password readable on the way, whoever it is for.
         is_in_the_clear = self._left_https and url.scheme == "http"
         headers = policy.headers if is_in_the_clear else policy.fields_for(url.origin)
@@ -277,7 +310,7 @@ class Check:
             host_key=url.host_key,
             headers=headers,
             timeout=policy.timeout,
-            connect_timeout=policy.connect_timeout,
+            connect_timeout=min(policy.connect_timeout, policy.timeout if is_last else EARLY_CONNECT),
             public_only=public_only,
         )
 
@@ -299,7 +332,7 @@ class Check:
             return None
         self._head_said_no = True
         self._start_chain("GET")
-        return Ask(self._request(), is_continuation=True)
+        return Ask(self._request(), turn=Turn.FIRST)
 
     def _follow(self, reply: Reply, location: str) -> Ask | Verdict:
         if len(self._hops) >= self._policy.max_redirects:
@@ -333,28 +366,30 @@ class Check:
         self._left_https = self._left_https or (base.scheme == "https" and target.scheme == "http")
         self._hops.append(Hop(base.shown, reply.status))
         self._current = target
-        return Ask(self._request(), is_continuation=True)
+        return Ask(self._request(), turn=Turn.FIRST)
 
     def _bad_redirect(self, reason: Reason, reply: Reply, detail: str) -> Ask | Verdict:
         return self._confirm() or self._verdict(Outcome.BROKEN, reason, reply, detail)
 
-    def _after_push_back(
-        self, reply: Reply, wait: float | None, random: random_module.Random, is_echo: bool
-    ) -> Ask | Verdict:
-        capped = None if wait is None else min(wait, self._policy.retry_after_cap)
-        if is_echo and self._echoes < ECHOES:
-            self._echoes += 1
-            self._tries_used -= 1
-        asked_for = "" if wait is None else f", the last answer asking to wait {wait:.0f} s"
-        answered = f"{_said(reply.status)}{_on_the_last_of(self._tries_used + 1)}{asked_for}"
-        if reply.status == 429:
-            verdict = self._verdict(Outcome.UNVERIFIED, Reason.RATE_LIMITED, reply, answered)
-        else:
-            verdict = self._verdict(Outcome.DOWN, http_reason(reply.status), reply, answered)
-        again = self._try_again(random, at_least=capped)
+    def _park(self, event: Reply | Failure, at_most: int) -> Ask | None:
+        """Back to the end of the queue; None when that was done too often. By GET, since only GET can end it."""
+        if self._parks >= at_most:
+            return None
+        self._parks += 1
+        self._parked_after = event
+        self._head_said_no = False
+        self._start_chain("GET")
+        return Ask(self._request())
+
+    def _after_push_back(self, reply: Reply, wall: float, random: random_module.Random) -> Ask | Verdict:
+        wait = stated_wait(reply, wall)
+        again = self._try_again(random, at_least=None if wait is None else min(wait, LONGEST_WAIT))
         if again is not None:
-            self._last_push_back = verdict
-        return again or verdict
+            return again
+        times = self._parks + self._tries_used
+        asked_for = "" if wait is None else f", the last answer asking to wait {wait:.0f} s"
+        detail = f"{_said(reply.status)} {times} times{asked_for}" if times > 1 else f"{_said(reply.status)}{asked_for}"
+        return self._verdict(Outcome.UNVERIFIED, Reason.RATE_LIMITED, reply, detail)
 
     def _after_refusal(self, reply: Reply, random: random_module.Random) -> Ask | Verdict:
         status = reply.status
@@ -401,7 +436,7 @@ class Check:
         if at_least is not None:
             delay = max(delay, at_least)
         self._start_chain("GET")
-        return Ask(self._request(), delay=delay)
+        return Ask(self._request(), delay=delay, turn=Turn.LATE)
 
     def _verdict(
         self, outcome: Outcome, reason: str | None, event: Reply | Failure | None, detail: str | None

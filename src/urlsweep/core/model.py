@@ -153,6 +153,7 @@ class Failure(msgspec.Struct, frozen=True):
     reason: Reason
     detail: str  # one plain sentence
     elapsed: float = 0.0  # seconds until it was known
+    address: str | None = None  # the IP address that could not be connected to; None where that was not what failed
 
 
 class Hop(msgspec.Struct, frozen=True):

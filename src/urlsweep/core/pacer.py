@@ -1,138 +1,37 @@
-"""Who may be asked next: per-host queues, bounds and gates.
+"""Who may be asked next: queues by host, paces by group, and the clock.
 
 Contract: pure; the caller gives the time and does the waiting. An item is in exactly one place: waiting in its host's
-queue, put off until a time, or out (between `next` and `release`). A waiting item holds no slot.
-Not in here: what an answer means for a URL (see `check`), what an item is.
+queue, put off until a time, out (between `next` and `release`), or given up (until `take_given_up`). A waiting item
+holds no slot.
+Not in here: what a host lets through (`pace`), what an answer means for a URL (`check`), what an item is.
 
-A host's bound starts small and grows by one for every bound's worth of good answers, up to a cap; trouble (time-outs,
-resets) without a good answer in between halves it, but not below its start; push-back (429, 503 with Retry-After)
-halves it down to one, closes the host's gate for as long as the server asks or for a doubling time, and then lets a
-single probe through before the rest. A host that pushes every probe back for some time is exhausted: its items are
-handed out by `take_exhausted`, to be settled without asking.
+Hosts are paced in groups: each its own, or those that share a domain or an address (`PaceBy`). The group with most work
+left goes first, and its hosts take turns. A host that was never asked gets one request until that has ended. One that
+keeps silent is probed by one URL at a time, and after a few tries in a row taken for dead, as is one that pushed back
+or could not be connected to for as long as patience goes: what waits for it is given up, with the evidence.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Iterator
-from dataclasses import dataclass
-from enum import Enum, auto
+from enum import IntEnum
 from typing import Final, Generic, NamedTuple, TypeVar
 
-from urlsweep.core.model import Failure, Reason, Reply
-from urlsweep.core.policy import PolicyError
-from urlsweep.core.retry_after import retry_after
+from urlsweep.core.bottleneck import Limiter, SlowedHost
+from urlsweep.core.groups import pace_key
+from urlsweep.core.limits import Limits, PaceBy
+from urlsweep.core.model import Failure, Reply
+from urlsweep.core.network import PROBES_AT_ONCE, NetworkWatch, reaches_nobody
+from urlsweep.core.pace import Pace
+from urlsweep.core.policy import ByHand
+from urlsweep.core.pressure import Pressure, pressure_of
+from urlsweep.core.rate_limit import allowance, stated_wait
+from urlsweep.core.turn import Turn
 from urlsweep.core.urls import names_private_host
 
 Item = TypeVar("Item")
-
-
-class Pressure(Enum):
-    """What one finished request says about its host's load."""
-
-    NONE = auto()  # a good answer
-    ERROR = auto()  # an answer or a failure that says nothing of load: never speeds a host up
-    TROUBLE = auto()  # refused, reset, timed out, not found out where: it may be too much for the host, or not there
-    PUSH_BACK = auto()  # the host says so itself
-
-
-_TROUBLES: Final = frozenset(
-    {
-        Reason.CONNECT_REFUSED,
-        Reason.CONNECT_RESET,
-        Reason.CONNECT_TIMEOUT,
-        Reason.CONNECT_UNREACHABLE,
-        Reason.RESPONSE_RESET,
-        Reason.RESPONSE_TIMEOUT,
-        # No load of the host's, but as long a wait for nothing as a connection that is not accepted.
-        Reason.DNS_TIMEOUT,
-        Reason.DNS_FAILURE,
-    }
-)
-
-
-def pressure_of(event: Reply | Failure, wall: float) -> tuple[Pressure, float | None]:
-    """The pressure that `event` speaks of, and the seconds its host asks to be left alone (None: does not say)."""
-    if isinstance(event, Failure):
-        return (Pressure.TROUBLE if event.reason in _TROUBLES else Pressure.ERROR), None
-    if event.status == 429:
-        return Pressure.PUSH_BACK, retry_after(event, wall)
-    if event.status == 503:
-        wait = retry_after(event, wall)
-        return (Pressure.ERROR if wait is None else Pressure.PUSH_BACK), wait
-    return (Pressure.NONE if event.status < 500 else Pressure.ERROR), None
-
-
-class Bounds(NamedTuple):
-    """Requests at once to one host."""
-
-    first: int  # until one of them has ended
-    start: int  # from then on
-    cap: int  # what that may grow to
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """How much is asked at once."""
-
-    concurrency: int = 256
-    """Requests at once in all: keeps two cores busy, and stays far below the common descriptor limit of 1,024."""
-
-    per_host: int | None = None
-    """Requests at once to one host. None: start at `host_start` and grow to `host_cap` while the host is glad."""
-
-    host_start: int = 4
-    """What a shared host stands from a stranger; browsers use 6 connections to one HTTP/1.1 host."""
-
-    host_cap: int = 32
-    """A well-run site does not notice 32; more would look like an attack in its log."""
-
-    private_start: int = 32
-    """For a host that the URL itself names as loopback or private: it is the user's own, and has no cap."""
-
-    first_wait: float = 1.0
-    """Seconds that a gate stays closed after push-back that names no time; doubles with each probe pushed back."""
-
-    longest_wait: float = 120.0
-    """Seconds that a gate stays closed at most, whatever the server asks: a run has to end."""
-
-    silent_share: float = 0.5
-    """The part of all slots that silent hosts may hold while others are being asked. Less would draw the end of a run
-    out, where it is they who remain; more would leave too little to those who answer."""
-
-    probes: int = 3
-    """Rounds of push-back without a good answer between them after which a host may be exhausted, ..."""
-
-    patience: float = 30.0
-    """... and the seconds from the first of them that have to have passed: a limit by the minute deserves more than the
-    three seconds that three quick probes take. With gates that double, that is six probes."""
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.concurrency <= 100_000:
-            raise PolicyError(f"concurrency must be 1 to 100000, not {self.concurrency}")
-        if self.per_host is not None and not 1 <= self.per_host <= 100_000:
-            raise PolicyError(f"per_host must be 1 to 100000, not {self.per_host}")
-        if not 0 < self.silent_share <= 1:
-            raise PolicyError(f"silent_share must be more than 0 and at most 1, not {self.silent_share}")
-
-    @property
-    def silent_slots(self) -> int:
-        """Requests at once to silent hosts, all together, while others are being asked."""
-        return max(1, int(self.concurrency * self.silent_share))
-
-    def bounds_of(self, host_key: str) -> Bounds:
-        """What holds for a host that was not asked yet."""
-        if self.per_host is not None:
-            return Bounds(self.per_host, self.per_host, self.per_host)
-        if names_private_host(host_key.rpartition(":")[0]):
-            return Bounds(self.private_start, self.private_start, self.concurrency)
-        return Bounds(1, self.host_start, self.host_cap)
-
-
-TROUBLES_IN_A_ROW: Final = 3
-"""Time-outs and resets that halve a host's bound. Among good answers they are a few bad pages, which say nothing of the
-host's load."""
 
 
 class Ticket(NamedTuple):
@@ -140,270 +39,658 @@ class Ticket(NamedTuple):
 
     host_key: str
     storm: int  # how many push-backs the host had heeded when this was given
+    level: int  # requests that were out at once with this one
+    sent_at: float
 
 
-class _Host(Generic[Item]):
-    __slots__ = (
-        "bound",
-        "bucket",
-        "cap",
-        "first",
-        "gate_timer",
-        "good_answers",
-        "has_answered",
-        "in_flight",
-        "is_exhausted",
-        "is_probing",
-        "is_silent",
-        "key",
-        "not_before",
-        "pushed_since",
-        "put_off",
-        "rounds",
-        "start",
-        "storm",
-        "troubles",
-        "waiting",
-        "was_pushed_back",
-    )
+class Gated(NamedTuple):
+    """Hosts that are being left alone."""
 
-    def __init__(self, key: str, bounds: Bounds) -> None:
-        self.key = key
-        self.first: int | None = bounds.first  # None once a request has ended
-        self.start = bounds.start
-        self.bound = bounds.start  # requests at once, as learned
-        self.cap = bounds.cap
-        self.has_answered = False
-        self.is_silent = False  # trouble, and never an answer
-        self.waiting: deque[Item] = deque()
-        self.in_flight = 0
-        self.put_off: dict[int, Item] = {}  # items waiting for a time of their own, by their timers' numbers
-        self.bucket = -1  # where it stands among the ready ones; -1: not ready
-        self.good_answers = 0  # since the bound last changed
-        self.troubles = 0  # since the last good answer, or the last time they halved the bound
-        self.not_before = 0.0  # the gate
-        self.gate_timer = 0  # the number of the timer that opens it; 0: it is open
-        self.is_probing = False  # after push-back: one at a time until a good answer
-        self.was_pushed_back = False
-        self.storm = 0
-        self.rounds = 0  # push-backs heeded since the last good answer
-        self.pushed_since = 0.0  # when the first of them came
-        self.is_exhausted = False
-
-    @property
-    def room(self) -> bool:
-        return self.in_flight < (1 if self.is_probing else self.first or self.bound)
-
-    @property
-    def is_idle(self) -> bool:
-        return not (self.waiting or self.in_flight or self.put_off or self.gate_timer)
+    hosts: int
+    until: float | None  # when the first of them is asked again, on the caller's clock; None: there are none
 
 
-IDLE_HOSTS_KEPT: Final = 10_000
-"""Hosts without work whose bound is remembered; beyond it the ones idle longest start anew."""
+class _State(IntEnum):
+    """What is known of a host."""
 
+    NEW = 0  # no request to it has ended
+    ALIVE = 1  # it has answered
+    SILENT = 2  # it has not, ever
+
+
+_NEW: Final = _State.NEW
+_ALIVE: Final = _State.ALIVE
+_SILENT: Final = _State.SILENT
+
+STALLS_UNTIL_DEAD: Final = 3
+"""Times `Limits.probes`: a host that lets itself be connected to and then says nothing may have bad pages; so many of
+them, each tried in full, say that it has nothing else."""
+
+STALLING_AT_ONCE: Final = 3
+"""URLs of such a host that are tried at once."""
+
+LATE_AT_MOST: Final = 60.0
+"""Seconds that a later try waits for the other work of its host to end."""
+
+IDLE_GROUPS_KEPT: Final = 10_000
+"""Groups without work whose limits are remembered; beyond it the ones idle longest start anew."""
+
+ADDRESSES_KEPT: Final = 10_000
+"""Addresses that could not be connected to, the latest."""
+
+SLOWED_TOLD: Final = 100
+"""Slowed hosts that are told of at most, those that held most."""
+
+LEAST_HELD: Final = 0.5
+"""Seconds for which work has to have waited for a group that never pushed back, to be worth telling."""
 
 _BUCKETS: Final = 64
 """One for each length that a queue's length can have in bits; twice over: those of silent hosts stand below."""
 
 
+class _Host(Generic[Item]):
+    __slots__ = (
+        "address",
+        "evidence",
+        "failed_at",
+        "failed_probes",
+        "given_up_at",
+        "group",
+        "in_flight",
+        "is_active",
+        "is_private",
+        "key",
+        "late",
+        "later",
+        "most_at_first",
+        "stalls",
+        "state",
+        "waiting",
+    )
+
+    def __init__(self, key: str, group: _Group[Item], most_at_first: int) -> None:
+        self.key = key
+        self.group = group
+        self.most_at_first = most_at_first
+        self.state = _NEW
+        self.waiting: deque[Item] = deque()
+        self.late: deque[tuple[float, Item]] | None = None  # with when each came in
+        self.later = 0  # later tries that are put off
+        self.in_flight = 0
+        self.is_active = False  # among its group's hosts that have something to ask
+        self.is_private = names_private_host(key.rpartition(":")[0])
+        self.failed_probes = 0  # one after the other, without an answer ever
+        self.failed_at = -1.0  # when the last of them was known
+        self.stalls = 0  # of its requests, without an answer ever
+        self.address: str | None = None  # what could not be connected to
+        self.evidence: Reply | Failure | None = None  # set when it was given up
+        self.given_up_at = 0.0
+
+
+class _Group(Generic[Item]):
+    __slots__ = (
+        "active",
+        "bucket",
+        "has_answered",
+        "held",
+        "held_since",
+        "is_silent",
+        "key",
+        "members",
+        "pace",
+        "put_off",
+        "requests",
+        "size",
+        "timer_at",
+    )
+
+    def __init__(self, key: str, pace: Pace) -> None:
+        self.key = key
+        self.pace = pace
+        self.members: list[_Host[Item]] = []
+        self.active: list[_Host[Item]] = []  # hosts that have something to ask, in turn
+        self.size = 0  # items that wait in its hosts' queues
+        self.put_off = 0  # items that wait for a time of their own
+        self.bucket = -1  # where it stands among the ready ones; -1: not ready
+        self.timer_at = 0.0  # of the timer that is set for its pace; 0: none is
+        self.is_silent = False  # trouble, and never an answer from any of its hosts
+        self.has_answered = False
+        self.requests = 0
+        self.held = 0.0  # seconds in which its pace held work back
+        self.held_since = -1.0  # -1: it does not now
+
+
+class _Address:
+    """One address that could not be connected to."""
+
+    __slots__ = ("failed_at", "hosts", "rounds")
+
+    def __init__(self) -> None:
+        self.rounds = 0  # failures one after the other, each sent when the one before it was known
+        self.failed_at = -1.0
+        self.hosts: set[str] = set()  # silent hosts that are there
+
+
 class Pacer(Generic[Item]):
-    """Hands out items, the host with most work left first (to within a factor of two), within every bound."""
+    """Hands out items, the group with most work left first (to within a factor of two), within every bound."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
+        self._concurrency = limits.concurrency
+        self._silent_slots = limits.silent_slots
+        self._total_gap = 0.0 if limits.total_rate is None else 1 / limits.total_rate
+        self._opens_at = 0.0  # when the next request may go at all
         self._hosts: dict[str, _Host[Item]] = {}
-        self._idle: OrderedDict[str, None] = OrderedDict()
-        # Ready hosts by the logarithm of their queue's length, each bucket an ordered set; a bit a bucket in use.
-        self._ready: list[OrderedDict[str, _Host[Item]]] = [OrderedDict() for _ in range(2 * _BUCKETS)]
+        self._groups: dict[str, _Group[Item]] = {}
+        self._idle: OrderedDict[str, _Group[Item]] = OrderedDict()
+        # Ready groups by the logarithm of their queue's length, each bucket an ordered set; a bit a bucket in use.
+        self._ready: list[OrderedDict[str, _Group[Item]]] = [OrderedDict() for _ in range(2 * _BUCKETS)]
         self._used_buckets = 0
-        self._timers: list[tuple[float, int, _Host[Item]]] = []  # an item put off comes in, or the gate opens
+        # (when, number, host, item, turn): an item put off comes in. (when, number, group): its pace lets one go.
+        self._timers: list[tuple[float, int, _Host[Item], Item, Turn] | tuple[float, int, _Group[Item]]] = []
         self._sequence = 0
-        self._gated: dict[str, _Host[Item]] = {}  # hosts whose gate is closed
-        self._exhausted: deque[Item] = deque()
-        self._in_flight_silent = 0  # to silent hosts
+        self._gates: dict[str, _Group[Item]] = {}  # groups that wait for a gate
+        self._given_up: deque[tuple[str, Item, Reply | Failure]] = deque()
+        self._addresses: OrderedDict[str, _Address] = OrderedDict()
+        self._in_flight_silent = 0
+        self._network = NetworkWatch(limits.outage_patience)
+        self._probes: list[_Host[Item]] = []  # hosts to be asked while the network is down
+        self._slowed: list[tuple[float, int, SlowedHost]] = []  # a heap, of groups that were forgotten
+        self._slowed_groups = 0
         self.in_flight = 0
         self.waiting = 0  # in queues and put off
+        self.put_off = 0  # of these, waiting for a time of their own
 
-    def add(self, host_key: str, item: Item, now: float, *, delay: float = 0.0, first: bool = False) -> None:
-        """Queue `item` for `host_key`, put off by `delay` seconds; `first` puts it before the others there."""
-        host = self._host(host_key)
-        if host.is_exhausted:
-            self._exhausted.append(item)
-            self._retire(host)
-            return
+    # -- in
+
+    def add(self, host_key: str, item: Item, now: float, *, delay: float = 0.0, turn: Turn = Turn.NEXT) -> None:
+        """Queue `item` for `host_key`, put off by `delay` seconds."""
+        host = self._hosts.get(host_key)
+        if host is None:
+            host = self._new_host(host_key)
+        group = host.group
         self.waiting += 1
         if delay > 0:
-            host.put_off[self._set_timer(now + delay, host)] = item
+            host.later += turn is Turn.LATE
+            group.put_off += 1
+            self.put_off += 1
+            self._sequence += 1
+            heapq.heappush(self._timers, (now + delay, self._sequence, host, item, turn))
+            if group.key in self._idle:
+                del self._idle[group.key]
+            if host.state is not _ALIVE:  # the others wait for what becomes of this one
+                self._settle(host, group, now)
             return
-        if first:
+        if not group.size and group.key in self._idle:
+            del self._idle[group.key]
+        self._queue(host, item, now, turn)
+
+    def _queue(self, host: _Host[Item], item: Item, now: float, turn: Turn) -> None:
+        group = host.group
+        if host.evidence is not None and not self._is_asked_anew(host, now):
+            self.waiting -= 1
+            self._given_up.append((host.key, item, host.evidence))
+            self._retire(group, now)
+            return
+        if turn is Turn.NEXT:
+            host.waiting.append(item)
+        elif turn is Turn.FIRST:
             host.waiting.appendleft(item)
         else:
-            host.waiting.append(item)
-        self._settle(host, now)
+            if host.late is None:
+                host.late = deque()
+            host.late.append((now, item))
+        group.size += 1
+        # One more behind others changes nothing, unless the group moves up among the ready ones.
+        if group.bucket < 0 or not host.is_active or group.size.bit_length() + _BUCKETS != group.bucket:
+            self._settle(host, group, now)
+
+    def bind(self, host_key: str, by_hand: ByHand) -> None:
+        """Keep the group of `host_key` within what was said by hand for one of its URLs, the strictest of all."""
+        host = self._hosts.get(host_key)
+        if host is None:
+            self._new_host(host_key, by_hand)
+            return
+        bounds = self._limits.bounds_of(host_key, by_hand)
+        host.most_at_first = min(host.most_at_first, bounds.first)
+        host.group.pace.narrow(bounds)
+
+    # -- out
 
     def next(self, now: float) -> tuple[Ticket, Item] | None:
         """The item to ask now, or None: nothing is ready, or all slots are taken."""
         if self._timers and self._timers[0][0] <= now:
             self._wake(now)
-        if self.in_flight >= self._limits.concurrency or not self._used_buckets:
+        if self.in_flight >= self._concurrency:
+            return None
+        if self._network.is_down:
+            return self._next_probe(now)
+        if not self._used_buckets or now < self._opens_at:
             return None
         bucket = self._used_buckets.bit_length() - 1
-        if bucket < _BUCKETS and self._limits.silent_slots <= self._in_flight_silent < self.in_flight:
+        if bucket < _BUCKETS and self._silent_slots <= self._in_flight_silent < self.in_flight:
             return None
         ready = self._ready[bucket]
-        host = next(iter(ready.values()))
-        ready.move_to_end(host.key)  # hosts with as much work left take turns
-        item = host.waiting.popleft()
+        group = next(iter(ready.values()))
+        ready.move_to_end(group.key)  # groups with as much work left take turns
+        active = group.active
+        host = active[0]
+        if len(active) > 1:
+            active.append(active.pop(0))
+        return self._take(host, group, now)
+
+    def _take(self, host: _Host[Item], group: _Group[Item], now: float) -> tuple[Ticket, Item]:
+        late = host.late
+        if late and (not host.waiting or host.state is not _ALIVE or now - late[0][0] >= LATE_AT_MOST):
+            _, item = late.popleft()
+        else:
+            item = host.waiting.popleft()
+        pace = group.pace
+        level = pace.sent(now)
         host.in_flight += 1
+        group.size -= 1
+        group.requests += 1
         self.in_flight += 1
-        self._in_flight_silent += host.is_silent
         self.waiting -= 1
-        self._settle(host, now)
-        return Ticket(host.key, host.storm), item
+        if group.is_silent:
+            self._in_flight_silent += 1
+        if self._total_gap:
+            self._opens_at = max(self._opens_at, now - self._total_gap) + self._total_gap
+        self._settle(host, group, now)
+        return Ticket(host.key, pace.storm, level, now), item
 
-    def release(self, ticket: Ticket, pressure: Pressure, now: float, wait: float | None = None) -> bool:
-        """Give the slot back and learn from how it went. `wait`: seconds the host asked to be left alone.
+    def release(self, ticket: Ticket, event: Reply | Failure, now: float, wall: float) -> bool:
+        """Give the slot back and learn from `event`. `wall` is the time of day in seconds since the epoch.
 
-        Returns whether this was news: False for a push-back on a request that was already out when the host's
-        push-back was first heeded.
+        Returns whether the event says nothing about its URL: the host pushes back, or cannot be reached at all just
+        now, or nobody can.
         """
         host = self._hosts[ticket.host_key]
+        group = host.group
+        pace = group.pace
         host.in_flight -= 1
+        pace.in_flight -= 1
         self.in_flight -= 1
-        self._in_flight_silent -= host.is_silent
-        host.first = None
-        if pressure is not Pressure.TROUBLE:
-            host.has_answered = True
-        self._count_silent(host, not host.has_answered)
-        is_news = True
-        if pressure is Pressure.PUSH_BACK:
-            is_news = ticket.storm == host.storm
-            self._push_back(host, now, wait, is_news)
-        elif pressure is Pressure.NONE:
-            host.rounds = 0
-            host.is_probing = False
-            host.troubles = 0
-            self._grow(host)
-        elif pressure is Pressure.TROUBLE:
-            host.troubles += 1
-            if host.troubles >= TROUBLES_IN_A_ROW:
-                # Not below the start: a few pages that hang would bring all the others of their host to a standstill.
-                host.bound = max(host.bound // 2, min(host.bound, host.start))
-                host.troubles = host.good_answers = 0
-        elif pressure is Pressure.ERROR:
-            host.is_probing = False
-        self._settle(host, now)
-        self._retire(host)
-        return is_news
+        if group.is_silent:
+            self._in_flight_silent -= 1
+        pressure = pressure_of(event, wall)
+        is_free = False
+        if pressure is Pressure.GOOD:
+            if host.state is not _ALIVE or self._network.is_alarmed:
+                self._answered(host, group, event)
+                group = host.group  # by now it may be another: see `_join`
+                pace = group.pace
+            pace.good(now, ticket.level, event.elapsed)
+            if isinstance(event, Reply) and event.fields:
+                self._heed_allowance(group, event, now, wall)
+        elif isinstance(event, Failure) and pressure is not Pressure.ERROR:
+            is_free = self._failed(host, group, ticket, event, pressure, now)
+        else:
+            self._answered(host, group, event)
+            group = host.group
+            pace = group.pace
+            kind = str(event.status) if isinstance(event, Reply) else ""
+            if pressure is Pressure.PUSH_BACK and isinstance(event, Reply):
+                is_free = True
+                pace.push_back(now, kind, ticket.storm, ticket.level, stated_wait(event, wall))
+            elif pressure is Pressure.OVERLOAD and pace.served_well:
+                is_free = pace.overload(now, kind, ticket.storm, ticket.level)
+            else:
+                pace.error()
+        if pace.rounds and not self._network.is_down and pace.is_given_up(now):
+            for member in group.members:
+                self._give_up(member, event, now)
+        self._settle(host, group, now)
+        if not group.size:
+            self._retire(group, now)
+        return is_free
+
+    def take_given_up(self) -> Iterator[tuple[str, Item, Reply | Failure]]:
+        """Every item, each once, whose host was given up, with the host's key and what it was given up for."""
+        while self._given_up:
+            yield self._given_up.popleft()
+
+    # -- how things stand
 
     @property
     def has_room_for_more(self) -> bool:
         """Whether items of other hosts would find a slot: at once, or when a silent host gives one back."""
-        return self.in_flight < self._limits.concurrency or self._in_flight_silent > self._limits.silent_slots
+        return self.in_flight < self._concurrency or self._in_flight_silent > self._silent_slots
+
+    @property
+    def is_network_down(self) -> bool:
+        """Whether nothing but a few probes is sent, as nobody answers any more."""
+        return self._network.is_down
+
+    @property
+    def is_network_lost(self) -> bool:
+        """Whether that has lasted for as long as patience goes: the run had better end."""
+        return self._network.is_lost
 
     def wake_at(self) -> float | None:
         """When something that is waiting for a time becomes ready at the earliest."""
-        return self._timers[0][0] if self._timers else None
+        times = [self._timers[0][0]] if self._timers else []
+        if self._network.is_down:
+            times.append(self._network.probe_at)
+        elif self._used_buckets and self._total_gap:
+            times.append(self._opens_at)
+        return min(times, default=None)
 
-    def take_exhausted(self) -> Iterator[Item]:
-        """Every item whose host has pushed back to the end, each once."""
-        while self._exhausted:
-            yield self._exhausted.popleft()
+    def gated(self, now: float) -> Gated:
+        """The groups with work that are being left alone after push-back."""
+        closed = [group.pace.opens_at for group in self._gates.values() if group.pace.opens_at > now and group.size]
+        return Gated(len(closed), min(closed, default=None))
 
-    def gated(self, now: float) -> int:
-        """How many hosts with work are being left alone."""
-        return sum(1 for host in self._gated.values() if host.not_before > now and (host.waiting or host.put_off))
+    def limiter(self) -> Limiter:
+        """What keeps the run from being faster at this moment, as far as the Pacer can tell."""
+        if self.in_flight >= self._concurrency or (self._used_buckets and self._total_gap):
+            return Limiter.SLOTS
+        if self.waiting > self.put_off:
+            return Limiter.TIMEOUTS if self.in_flight and self.in_flight == self._in_flight_silent else Limiter.HOSTS
+        if not self.in_flight:
+            return Limiter.LATER_TRIES
+        return Limiter.TIMEOUTS if self.in_flight == self._in_flight_silent else Limiter.ANSWERS
 
-    def _count_silent(self, host: _Host[Item], is_silent: bool) -> None:
-        if is_silent != host.is_silent:
-            host.is_silent = is_silent
-            self._in_flight_silent += host.in_flight if is_silent else -host.in_flight
+    def slowed(self, now: float) -> tuple[list[SlowedHost], int]:
+        """The hosts whose limits held work back, those that held most first, and how many there were in all."""
+        told = [slowed for _, _, slowed in self._slowed]
+        count = self._slowed_groups
+        for group in self._groups.values():
+            slowed = self._slowed_host(group, now)
+            if slowed is not None:
+                count += 1
+                told.append(slowed)
+        return heapq.nlargest(SLOWED_TOLD, told, key=lambda slowed: (slowed.held, slowed.pushed)), count
 
-    def _grow(self, host: _Host[Item]) -> None:
-        if host.bound >= host.cap:
-            return
-        host.good_answers += 1
-        # After push-back the way up is four times as long: the host has shown where its limit is.
-        if host.good_answers >= host.bound * (4 if host.was_pushed_back else 1):
-            host.good_answers = 0
-            host.bound += 1
+    # -- answers
 
-    def _push_back(self, host: _Host[Item], now: float, wait: float | None, is_news: bool) -> None:
-        if is_news:
-            host.storm += 1
-            host.rounds += 1
-            host.bound = max(1, host.bound // 2)
-            host.good_answers = 0
-            host.was_pushed_back = host.is_probing = True
-            if host.rounds == 1:
-                host.pushed_since = now
-            if host.rounds >= self._limits.probes and now - host.pushed_since >= self._limits.patience:
-                self._exhaust(host)
-                return
-            own = self._limits.first_wait * 2.0 ** (host.rounds - 1)
-            wait = own if wait is None else max(wait, own)
-        if wait is not None:
-            opens_at = now + min(wait, self._limits.longest_wait)
-            if opens_at > host.not_before:
-                host.not_before = opens_at
-                host.gate_timer = self._set_timer(opens_at, host)
-                self._gated[host.key] = host
+    def _answered(self, host: _Host[Item], group: _Group[Item], event: Reply | Failure) -> None:
+        if not host.is_private:
+            if host.state is not _ALIVE:
+                self._network.hosts_answered += 1
+            if self._network.is_down:
+                self._forgive()
+            if self._network.is_alarmed:
+                self._network.answered()
+        host.state = _ALIVE
+        host.failed_probes = host.stalls = 0
+        host.evidence = None
+        group.has_answered = True
+        if group.is_silent:
+            group.is_silent = False
+            self._in_flight_silent -= group.pace.in_flight
+        if host.address is not None:
+            self._addresses.pop(host.address, None)
+            host.address = None
+        if self._limits.pace_by is PaceBy.ADDRESS and isinstance(event, Reply) and event.address is not None:
+            self._join(host, event.address)
 
-    def _exhaust(self, host: _Host[Item]) -> None:
-        host.is_exhausted = True
-        self.waiting -= len(host.waiting) + len(host.put_off)
-        self._exhausted.extend(host.waiting)
-        self._exhausted.extend(host.put_off.values())
+    def _failed(
+        self, host: _Host[Item], group: _Group[Item], ticket: Ticket, event: Failure, pressure: Pressure, now: float
+    ) -> bool:
+        if not host.is_private and reaches_nobody(event.reason):
+            self._network.failed(host.key, event.reason, now, has_answered=host.state is _ALIVE)
+        if self._network.is_down and not host.is_private:
+            return True
+        if host.state is _ALIVE:
+            if pressure is Pressure.STALL:
+                group.pace.stall(event.reason)
+                return False
+            group.pace.unreached(now, event.reason, ticket.storm)
+            return True
+        host.state = _SILENT
+        if not group.has_answered and not group.is_silent:
+            group.is_silent = True
+            self._in_flight_silent += group.pace.in_flight
+        if ticket.sent_at >= host.failed_at:
+            host.failed_probes += 1
+            host.failed_at = now
+        is_dead = host.failed_probes >= self._limits.probes
+        if pressure is Pressure.STALL:
+            host.stalls += 1
+            is_dead = is_dead and host.stalls >= STALLS_UNTIL_DEAD * self._limits.probes
+        elif event.address is not None:
+            self._count_at_address(host, event, ticket, now)
+        if is_dead:
+            self._give_up(host, event, now)
+        return False
+
+    def _count_at_address(self, host: _Host[Item], event: Failure, ticket: Ticket, now: float) -> None:
+        key = host.address = f"{event.address}:{host.key.rpartition(':')[2]}"
+        address = self._addresses.get(key)
+        if address is None:
+            if len(self._addresses) >= ADDRESSES_KEPT:
+                self._addresses.popitem(last=False)
+            address = self._addresses[key] = _Address()
+        address.hosts.add(host.key)
+        if ticket.sent_at >= address.failed_at:
+            address.rounds += 1
+            address.failed_at = now
+        if address.rounds >= self._limits.probes:
+            for host_key in address.hosts:
+                other = self._hosts.get(host_key)
+                if other is not None and other.state is _SILENT:
+                    self._give_up(other, event, now)
+            address.hosts.clear()
+
+    def _heed_allowance(self, group: _Group[Item], event: Reply, now: float, wall: float) -> None:
+        """Close the gate before the host has to push back, where it says that nothing is left for a while."""
+        stated = allowance(event, wall)
+        # What is out already is counted, or not yet: nobody knows, so it is left out of it.
+        if stated is not None and stated.remaining <= 0 < stated.seconds <= self._limits.patience:
+            group.pace.shut(now, stated.seconds)
+
+    # -- given up
+
+    def _give_up(self, host: _Host[Item], evidence: Reply | Failure, now: float) -> None:
+        host.evidence = evidence
+        host.given_up_at = now
+        late = [item for _, item in host.late or ()]
+        count = len(host.waiting) + len(late)
+        self.waiting -= count
+        host.group.size -= count
+        self._given_up.extend((host.key, item, evidence) for item in (*host.waiting, *late))
         host.waiting.clear()
-        host.put_off.clear()
+        host.late = None
+        self._settle(host, host.group, now)
 
-    def _host(self, key: str) -> _Host[Item]:
-        host = self._hosts.get(key)
-        if host is None:
-            host = self._hosts[key] = _Host(key, self._limits.bounds_of(key))
-        elif key in self._idle:
-            del self._idle[key]
+    def _is_asked_anew(self, host: _Host[Item], now: float) -> bool:
+        """Whether it is long enough ago that `host` was given up: one URL is asked, and decides."""
+        if now - host.given_up_at < self._limits.patience:
+            return False
+        host.evidence = None
+        host.failed_probes = max(0, self._limits.probes - 1)
+        host.group.pace.begin_anew()
+        return True
+
+    # -- the network is down
+
+    def _forgive(self) -> None:
+        """The network is back: that hosts could not be reached was not theirs."""
+        for group in self._groups.values():
+            if group.pace.is_outage:
+                group.pace.begin_anew()
+
+    def _next_probe(self, now: float) -> tuple[Ticket, Item] | None:
+        network = self._network
+        if not self._probes:
+            if now < network.probe_at:
+                return None
+            network.probing(now)
+            suspects = [self._hosts[key] for key in network.suspects if key in self._hosts]
+            able = [host for host in suspects if host.waiting or host.late]
+            if not able:  # what these hosts were asked is settled: any other will do
+                able = [group.active[0] for group in self._groups.values() if group.active]
+            self._probes = able[:PROBES_AT_ONCE]
+        while self._probes:
+            host = self._probes.pop()
+            if host.waiting or host.late:
+                return self._take(host, host.group, now)
+        return None
+
+    # -- hosts, groups and their places
+
+    def _new_host(self, host_key: str, by_hand: ByHand | None = None) -> _Host[Item]:
+        bounds = self._limits.bounds_of(host_key, by_hand)
+        key = pace_key(host_key, self._limits.pace_by) if self._limits.pace_by is PaceBy.DOMAIN else host_key
+        group = self._groups.get(key)
+        if group is None:
+            group = self._groups[key] = _Group(key, Pace(bounds, self._limits))
+        else:
+            group.pace.narrow(bounds)
+        host = self._hosts[host_key] = _Host(host_key, group, bounds.first)
+        group.members.append(host)
         return host
 
-    def _retire(self, host: _Host[Item]) -> None:
-        if not host.is_idle:
+    def _join(self, host: _Host[Item], address: str) -> None:
+        """Pace `host`, so far a group of its own, with all others that `address` answers for."""
+        group = host.group
+        if group.key != host.key:
             return
-        self._idle[host.key] = None
-        if len(self._idle) > IDLE_HOSTS_KEPT:
-            oldest, _ = self._idle.popitem(last=False)
-            del self._hosts[oldest]
+        self._take_off(group)
+        del self._groups[group.key]
+        self._idle.pop(group.key, None)
+        self._gates.pop(group.key, None)
+        other = self._groups.get(address)
+        if other is None:
+            group.key = address
+            self._groups[address] = group
+            return
+        self._idle.pop(address, None)
+        other.members.append(host)
+        other.size += group.size
+        other.put_off += group.put_off
+        other.requests += group.requests
+        other.held += group.held
+        other.has_answered = True
+        other.pace.in_flight += group.pace.in_flight
+        if host.is_active:
+            other.active.append(host)
+        host.group = other
+        group.members.clear()  # a timer may still name it
+        group.active.clear()
+        group.size = 0
 
-    def _set_timer(self, when: float, host: _Host[Item]) -> int:
-        self._sequence += 1
-        heapq.heappush(self._timers, (when, self._sequence, host))
-        return self._sequence
+    def _settle(self, host: _Host[Item], group: _Group[Item], now: float) -> None:
+        """See whether `host` has something to ask, and put its group where it belongs among the ready ones."""
+        if host.state is _ALIVE:
+            is_active = bool(host.waiting)
+            if not is_active and host.late:
+                is_active = len(group.members) > 1 or group.pace.is_calm
+        else:
+            is_active = self._may_be_probed(host)
+        if is_active is not host.is_active:
+            host.is_active = is_active
+            if is_active:
+                group.active.append(host)
+            else:
+                group.active.remove(host)
+        self._place(group, now)
+
+    def _may_be_probed(self, host: _Host[Item]) -> bool:
+        if host.state is _NEW:
+            return bool(host.waiting or host.late) and host.in_flight < host.most_at_first
+        at_once = STALLING_AT_ONCE if host.stalls else 1
+        if host.late:
+            return host.in_flight < at_once
+        return bool(host.waiting) and host.in_flight + host.later < at_once
+
+    def _place(self, group: _Group[Item], now: float) -> None:
+        bucket = -1
+        is_held = False
+        if group.active:
+            pace = group.pace
+            if pace.in_flight >= (1 if pace.is_probing else pace.bound):
+                is_held = True
+            elif pace.opens_at > now:
+                is_held = True
+                if not group.timer_at:
+                    self._sequence += 1
+                    group.timer_at = pace.opens_at
+                    heapq.heappush(self._timers, (pace.opens_at, self._sequence, group))
+                if pace.is_probing:
+                    self._gates[group.key] = group
+            else:
+                bucket = group.size.bit_length() + (0 if group.is_silent else _BUCKETS)
+        if is_held is (group.held_since < 0):
+            if is_held:
+                group.held_since = now
+            else:
+                group.held += now - group.held_since
+                group.held_since = -1.0
+        if bucket == group.bucket:
+            return
+        if group.bucket >= 0:
+            self._take_off(group)
+        if bucket >= 0:
+            self._ready[bucket][group.key] = group
+            self._used_buckets |= 1 << bucket
+            group.bucket = bucket
+
+    def _take_off(self, group: _Group[Item]) -> None:
+        """Take `group` from among the ready ones."""
+        if group.bucket < 0:
+            return
+        ready = self._ready[group.bucket]
+        del ready[group.key]
+        if not ready:
+            self._used_buckets &= ~(1 << group.bucket)
+        group.bucket = -1
 
     def _wake(self, now: float) -> None:
-        while self._timers and self._timers[0][0] <= now:
-            _, number, host = heapq.heappop(self._timers)
-            if number in host.put_off:
-                host.waiting.append(host.put_off.pop(number))
-            elif number == host.gate_timer:
-                host.gate_timer = 0
-                del self._gated[host.key]
-                self._retire(host)
-            else:
-                continue  # the gate was closed for longer, or the item went with its exhausted host
-            self._settle(host, now)
+        timers = self._timers
+        while timers and timers[0][0] <= now:
+            timer = heapq.heappop(timers)
+            if len(timer) == 3:
+                group = timer[2]
+                group.timer_at = 0.0
+                self._gates.pop(group.key, None)
+                self._place(group, now)
+                self._retire(group, now)
+                continue
+            _, _, host, item, turn = timer
+            host.later -= turn is Turn.LATE
+            host.group.put_off -= 1
+            self.put_off -= 1
+            self._queue(host, item, now, turn)
 
-    def _settle(self, host: _Host[Item], now: float) -> None:
-        """Put `host` where it belongs among the ready ones."""
-        is_ready = host.waiting and host.room and host.not_before <= now
-        bucket = len(host.waiting).bit_length() + (0 if host.is_silent else _BUCKETS) if is_ready else -1
-        if bucket == host.bucket:
+    def _retire(self, group: _Group[Item], now: float) -> None:
+        """Remember an idle group among the others, and forget the one that has been idle longest."""
+        pace = group.pace
+        if group.size or group.put_off or pace.in_flight or not group.members:
             return
-        if host.bucket >= 0:
-            old = self._ready[host.bucket]
-            del old[host.key]
-            if not old:
-                self._used_buckets &= ~(1 << host.bucket)
-        if bucket >= 0:
-            self._ready[bucket][host.key] = host
-            self._used_buckets |= 1 << bucket
-        host.bucket = bucket
+        if pace.opens_at > now:  # a gate outlives its queue
+            if not group.timer_at:
+                self._sequence += 1
+                group.timer_at = pace.opens_at
+                heapq.heappush(self._timers, (pace.opens_at, self._sequence, group))
+            return
+        self._idle[group.key] = group
+        if len(self._idle) > IDLE_GROUPS_KEPT:
+            key, oldest = self._idle.popitem(last=False)
+            del self._groups[key]
+            for host in oldest.members:
+                del self._hosts[host.key]
+            slowed = self._slowed_host(oldest, now)
+            if slowed is not None:
+                self._slowed_groups += 1
+                heapq.heappush(self._slowed, (slowed.held, self._slowed_groups, slowed))
+                if len(self._slowed) > SLOWED_TOLD:
+                    heapq.heappop(self._slowed)
+
+    def _slowed_host(self, group: _Group[Item], now: float) -> SlowedHost | None:
+        pace = group.pace
+        held = group.held + (now - group.held_since if group.held_since >= 0 else 0.0)
+        is_given_up = any(host.evidence is not None for host in group.members)
+        if not pace.push_backs and not is_given_up and (held < LEAST_HELD or group.is_silent):
+            return None
+        rate = pace.learned_rate
+        return SlowedHost(
+            host=group.key,
+            requests=group.requests,
+            push_backs=Counter(pace.push_backs or ()),
+            at_once=pace.bound if rate is None and pace.gap == 0 and group.has_answered else None,
+            rate=rate if pace.gap == 0 else 1 / pace.gap,
+            held=held,
+            is_given_up=is_given_up,
+        )

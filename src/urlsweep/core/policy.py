@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 from urlsweep.core.model import Fault, Outcome, Reason
 from urlsweep.core.urls import Url, names_private_host
@@ -24,6 +24,30 @@ Fields = tuple[tuple[str, str], ...]
 
 class PolicyError(ValueError):
     """A value that no Policy can hold; the message names the value and what is allowed."""
+
+
+class ByHand(NamedTuple):
+    """What a rule, or robots.txt, says for the host of a URL; None leaves a value as it is."""
+
+    per_host: int | None = None
+    rate: float | None = None
+    delay: float | None = None
+
+
+def check_by_hand(per_host: int | None, rate: float | None, delay: float | None) -> None:
+    """Raises PolicyError for bounds that nothing can be asked within."""
+    if per_host is not None and not 1 <= per_host <= 100_000:
+        raise PolicyError(f"per_host must be 1 to 100000, not {per_host}")
+    if rate is not None:
+        check_rate("rate", rate)
+    if delay is not None and not 0 <= delay <= 3600:
+        raise PolicyError(f"delay must be 0 to 3600 seconds, not {delay}")
+
+
+def check_rate(name: str, rate: float) -> None:
+    """Raises PolicyError for a rate that nothing can be asked at."""
+    if not 0.0001 <= rate <= 1_000_000:
+        raise PolicyError(f"{name} must be 0.0001 to 1000000 requests a second, not {rate}")
 
 
 class Method(StrEnum):
@@ -93,10 +117,20 @@ class Rule:
     headers: Fields = field(default=(), repr=False)  # bound to the origin of the URL that matched
     timeout: float | None = None
     skip: bool | None = None
+    robots: bool | None = None
+    per_host: int | None = None  # requests at once to the host of a URL that matched
+    rate: float | None = None  # requests a second to it
+    delay: float | None = None  # seconds between two requests to it
 
     def __post_init__(self) -> None:
         if self.timeout is not None:
             _check_seconds("timeout", self.timeout)
+        check_by_hand(self.per_host, self.rate, self.delay)
+
+    @property
+    def sets_pace(self) -> bool:
+        """Whether this rule bounds how fast its hosts are asked."""
+        return self.per_host is not None or self.rate is not None or self.delay is not None
 
     def matches(self, url: Url) -> bool:
         """Whether this rule is for `url` (fragment apart)."""
@@ -156,9 +190,6 @@ class Policy:
     jitter: float = 0.5
     """Up to this share is added to a delay at random, so that URLs that failed together are not asked together."""
 
-    retry_after_cap: float = 120.0
-    """Seconds up to which a server's Retry-After is waited for; a run has to end."""
-
     headers: Fields = ()
     """Sent to every origin: nothing in here is a credential."""
 
@@ -186,6 +217,10 @@ class Policy:
     exclude: tuple[re.Pattern[str], ...] = ()
     """URLs that one of these finds are not asked; stronger than `include`."""
 
+    robots: bool = False
+    """Whether robots.txt is asked for and obeyed (RFC 9309). A link checker asks for what a person linked to, as a
+    browser does; a crawler's rules are for whoever wants to be one."""
+
     rules: tuple[Rule, ...] = ()
     """All that match apply, later ones over earlier ones."""
 
@@ -200,8 +235,6 @@ class Policy:
             raise PolicyError("retry_delays must be one or more numbers of seconds, each 0 to 3600")
         if not 0 <= self.jitter <= 10:
             raise PolicyError(f"jitter must be 0 to 10, not {self.jitter}")
-        if not 0 <= self.retry_after_cap <= 86_400:
-            raise PolicyError(f"retry_after_cap must be 0 to 86400 seconds, not {self.retry_after_cap}")
 
     def accepts(self, status: int) -> bool:
         """Whether an answer with this code is ok."""
@@ -257,6 +290,36 @@ class Policy:
             own = (basic_authorization(url.username, url.password),)
             policy = replace(policy, credentials=_merged(policy.credentials, url.origin, own))
         return policy
+
+    def obeys_robots(self, url: Url) -> bool:
+        """Whether robots.txt is asked for and obeyed for `url`, rules applied."""
+        obeys = self.robots
+        for rule in self.rules:
+            if rule.robots is not None and rule.matches(url):
+                obeys = rule.robots
+        return obeys
+
+    @property
+    def robots_matter(self) -> bool:
+        """Whether robots.txt is obeyed for any URL."""
+        return self.robots or any(rule.robots for rule in self.rules)
+
+    @property
+    def paces_by_rule(self) -> bool:
+        """Whether any rule bounds how fast its hosts are asked."""
+        return any(rule.sets_pace for rule in self.rules)
+
+    def by_hand(self, url: Url) -> ByHand | None:
+        """What the rules that match `url` say about its host's pace, later ones over earlier ones; None: nothing."""
+        found = ByHand()
+        for rule in self.rules:
+            if rule.sets_pace and rule.matches(url):
+                found = ByHand(
+                    found.per_host if rule.per_host is None else rule.per_host,
+                    found.rate if rule.rate is None else rule.rate,
+                    found.delay if rule.delay is None else rule.delay,
+                )
+        return None if found == (None, None, None) else found
 
     def bound_to(self, origin: str) -> Policy:
         """This policy with its unscoped credentials bound to `origin`; ones scoped to it by name are stronger."""

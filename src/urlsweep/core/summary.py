@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from urlsweep.core.bottleneck import Bottleneck
 from urlsweep.core.model import Category, Outcome, Result
 
 FAILING = (Outcome.BROKEN, Outcome.DOWN, Outcome.INVALID)
@@ -52,10 +53,12 @@ class Summary:
     seconds: float = 0.0  # from the start to the last row
     is_partial: bool = False  # the run was cut short
     input_exhausted: bool = False  # every input was read to its end
+    is_network_lost: bool = False  # the run was ended since nothing could be reached any more
     outcomes: Counter[Outcome] = field(default_factory=Counter)
     reasons: Counter[tuple[Outcome, str]] = field(default_factory=Counter)  # (outcome, reason)
     categories: Counter[Category | None] = field(default_factory=Counter)  # None: no HTTP answer
     examples: dict[tuple[Outcome, str], list[Result]] = field(default_factory=dict)  # rows that are not ok or skipped
+    bottleneck: Bottleneck = field(default_factory=Bottleneck)
     warnings: list[str] = field(default_factory=list)  # what the sources and the engine had to say
     _hosts: dict[str, HostTime] = field(default_factory=dict, repr=False)
     _example_characters: int = field(default=0, repr=False)
@@ -78,6 +81,7 @@ class Summary:
     def asked(self, host: str, seconds: float) -> None:
         """Count one finished request to `host` that took `seconds`."""
         self.requests += 1
+        self.bottleneck.request_seconds += seconds
         times = self._hosts.get(host)
         if times is None:
             if len(self._hosts) >= HOSTS_KEPT:

@@ -38,7 +38,7 @@ _SCHEMES: Final = {"http:": ("http", 80), "https:": ("https", 443)}  # one strin
 class Url(NamedTuple):
     """One http(s) URL, serialised."""
 
-    href: str  # what is asked: no fragment, no userinfo; also the key that tells duplicates
+    href: str  # what is asked: no fragment, no userinfo
     fragment: str  # "#part" or ""
     scheme: str  # "http" or "https"
     host: str  # lower case, IDNA-encoded; IPv6 in brackets
@@ -55,6 +55,11 @@ class Url(NamedTuple):
     def host_key(self) -> str:
         """``example.com:443``: the queue this URL waits in. One server, whatever the path."""
         return f"{self.host}:{self.port}"
+
+    @property
+    def duplicate_key(self) -> str:
+        """What two URLs share that ask for the same. No href begins with a space."""
+        return f" {self.username}:{self.password}@{self.href}" if self.has_credentials else self.href
 
     @property
     def shown(self) -> str:
@@ -179,6 +184,8 @@ def clip(text: str, limit: int = 200) -> str:
 
 def address_of(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     """The IP address that a URL's host spells, or None for a name."""
+    if not host or (not host[-1].isdigit() and ":" not in host):  # as nearly all: a name ends in a letter
+        return None
     try:
         return ipaddress.ip_address(host[1:-1] if host.startswith("[") else host)
     except ValueError:

@@ -67,6 +67,7 @@ def summary_object(summary: Summary) -> dict[str, object]:
         "seconds": round(summary.seconds, 3),
         "is_partial": summary.is_partial,
         "input_exhausted": summary.input_exhausted,
+        "is_network_lost": summary.is_network_lost,
         "outcomes": {str(outcome): summary.outcomes[outcome] for outcome in Outcome},
         "reasons": reasons,
         "categories": {str(category): summary.categories[category] for category in Category}
@@ -79,6 +80,19 @@ def summary_object(summary: Summary) -> dict[str, object]:
                 "slowest_seconds": round(times.slowest, 3),
             }
             for times in summary.slowest_hosts(SLOWEST_HOSTS)
+        ],
+        "limited_by": {str(limiter): round(seconds, 3) for limiter, seconds in summary.bottleneck.seconds.items()},
+        "slowed_hosts": [
+            {
+                "host": slowed.host,
+                "requests": slowed.requests,
+                "at_once": slowed.at_once,
+                "rate": None if slowed.rate is None else round(slowed.rate, 3),
+                "held_seconds": round(slowed.held, 3),
+                "push_backs": dict(slowed.push_backs),
+                "is_given_up": slowed.is_given_up,
+            }
+            for slowed in summary.bottleneck.slowed
         ],
         "warnings": list(summary.warnings),
     }

@@ -11,11 +11,14 @@ import textwrap
 from collections.abc import Collection, Iterable, Iterator
 from typing import Final
 
+from urlsweep.core.limits import Limits
 from urlsweep.core.model import Category, Outcome, Reason, Result, http_reason
 from urlsweep.core.summary import FAILING, Summary
 from urlsweep.reports.escaping import escape_terminal
+from urlsweep.reports.figures import counted, duration, share
 from urlsweep.reports.layout import pad, shorten_end, shorten_middle, text_width
 from urlsweep.reports.palette import OUTCOME_STYLES, Style, paint
+from urlsweep.reports.slowness import limited_by, slowed_hosts
 
 NARROWEST: Final = 50
 """Columns below which nothing is laid out any more; the terminal wraps."""
@@ -52,13 +55,19 @@ _CATEGORY_NAMES: Final = {
 
 
 def render_summary(
-    summary: Summary, *, color: bool = False, width: int = 80, fail_on: Collection[Outcome] = FAILING
+    summary: Summary,
+    *,
+    color: bool = False,
+    width: int = 80,
+    fail_on: Collection[Outcome] = FAILING,
+    limits: Limits | None = None,
 ) -> str:
     """The summary as text that ends in a line feed.
 
-    `width` is in terminal columns; `fail_on` are the outcomes that fail the run, as the exit code has them.
+    `width` is in terminal columns; `fail_on` are the outcomes that fail the run, as the exit code has them; `limits`
+    are those that the run was under.
     """
-    return _Page(color, max(NARROWEST, min(width, WIDEST))).render(summary, fail_on)
+    return _Page(color, max(NARROWEST, min(width, WIDEST))).render(summary, fail_on, limits)
 
 
 class _Page:
@@ -68,13 +77,15 @@ class _Page:
         self._color = color
         self._width = width
 
-    def render(self, summary: Summary, fail_on: Collection[Outcome]) -> str:
+    def render(self, summary: Summary, fail_on: Collection[Outcome], limits: Limits | None) -> str:
         sections = [
             self._cut_short(summary),
             *(self._problems(summary, outcome) for outcome in _PROBLEMS),
             self._skipped(summary),
             self._warnings(summary.warnings),
             self._slowest_hosts(summary),
+            limited_by(summary, limits, self._paint),
+            slowed_hosts(summary, self._width, self._paint),
             self._totals(summary),
             self._verdict(summary, fail_on),
         ]
@@ -95,12 +106,13 @@ class _Page:
     # What went wrong -------------------------------------------------------------------------------------------------
 
     def _cut_short(self, summary: Summary) -> Iterator[str]:
-        if not summary.is_partial:
+        if not (summary.is_partial or summary.is_network_lost):
             return
         unfinished = summary.reasons[Outcome.SKIPPED, Reason.SKIP_UNFINISHED]
-        yield self._paint("Cut short: this is not the whole picture.", Style.BOLD_YELLOW)
+        why = "your network was lost, " if summary.is_network_lost else ""
+        yield self._paint(f"Cut short: {why}this is not the whole picture.", Style.BOLD_YELLOW)
         if unfinished:
-            yield f"  {_count(unfinished, 'URL')} read but not finished ({Reason.SKIP_UNFINISHED})"
+            yield f"  {counted(unfinished, 'URL')} read but not finished ({Reason.SKIP_UNFINISHED})"
         if not summary.input_exhausted:
             yield "  the input was not read to its end"
 
@@ -120,7 +132,7 @@ class _Page:
         if left:
             rows = sum(count for _, count in left)
             yield ""
-            yield f"  and {_count(len(left), 'more reason')} with {_count(rows, 'URL')}: see the report"
+            yield f"  and {counted(len(left), 'more reason')} with {counted(rows, 'URL')}: see the report"
 
     def _group(self, reason: str, count: int, rows: list[Result], digits: int, limit: int) -> Iterator[str]:
         """One reason: what its rows have in common is said once above them, the rest beside each."""
@@ -231,7 +243,7 @@ class _Page:
         digits = max(len(f"{total:,}"), 5)
         lines = [(len(title), self._paint(title, Style.BOLD))]
         for label, count, style in rows:
-            figures = f"  {count:>{digits},}  {_share(count, total):>7}" if count else f"  {0:>{digits}}         "
+            figures = f"  {count:>{digits},}  {share(count, total):>7}" if count else f"  {0:>{digits}}         "
             line = f"{label:<{label_width}}"
             if not count:
                 painted = self._paint(line + figures, Style.DIM)
@@ -244,23 +256,8 @@ class _Page:
 
     def _verdict(self, summary: Summary, fail_on: Collection[Outcome]) -> Iterator[str]:
         yield from self._wrapped(_work_done(summary), "")
-        failed = summary.failed(fail_on)
+        verdict, style = _judgement(summary, fail_on)
         unverified = 0 if Outcome.UNVERIFIED in fail_on else summary.outcomes[Outcome.UNVERIFIED]
-        if failed:
-            kinds = ", ".join(
-                f"{summary.outcomes[outcome]:,} {outcome}"
-                for outcome in Outcome
-                if outcome in fail_on and summary.outcomes[outcome]
-            )
-            verdict, style = f"Failed: {kinds}.", Style.BOLD_RED
-        elif not summary.rows_out:
-            verdict, style = "Nothing was checked.", Style.BOLD_YELLOW
-        elif summary.outcomes[Outcome.OK] == summary.rows_out:
-            verdict, style = "Passed: every URL is ok.", Style.BOLD_GREEN
-        else:
-            verdict, style = "Passed: no URL failed.", Style.BOLD_GREEN
-        if summary.is_partial and not failed:
-            verdict, style = "Cut short: no URL failed until then.", Style.BOLD_YELLOW
         *lines, last = self._wrapped(verdict, "")
         yield from (self._paint(line, style) for line in lines)
         warning = f"{unverified:,} unverified." if unverified else ""
@@ -273,14 +270,35 @@ class _Page:
             yield self._paint(f"Internal error: {summary.rows_in:,} rows in, {summary.rows_out:,} out.", Style.BOLD_RED)
 
 
+def _judgement(summary: Summary, fail_on: Collection[Outcome]) -> tuple[str, Style]:
+    """What the exit code says, in words."""
+    failed = ", ".join(
+        f"{summary.outcomes[outcome]:,} {outcome}"
+        for outcome in Outcome
+        if outcome in fail_on and summary.outcomes[outcome]
+    )
+    if summary.is_network_lost:
+        until_then = f" Failed until then: {failed}." if failed else ""
+        return f"No verdict: your network was lost.{until_then}", Style.BOLD_YELLOW
+    if failed:
+        return f"Failed: {failed}.", Style.BOLD_RED
+    if summary.is_partial:
+        return "Cut short: no URL failed until then.", Style.BOLD_YELLOW
+    if not summary.rows_out:
+        return "Nothing was checked.", Style.BOLD_YELLOW
+    if summary.outcomes[Outcome.OK] == summary.rows_out:
+        return "Passed: every URL is ok.", Style.BOLD_GREEN
+    return "Passed: no URL failed.", Style.BOLD_GREEN
+
+
 def _work_done(summary: Summary) -> str:
-    duplicates = f" ({_count(summary.duplicates, 'duplicate')})" if summary.duplicates else ""
+    duplicates = f" ({counted(summary.duplicates, 'duplicate')})" if summary.duplicates else ""
     rate = ""
     if summary.seconds > 0 and summary.requests:
         per_second = summary.rows_out / summary.seconds
         rate = f", {per_second:,.0f} a second" if per_second >= 10 else f", {per_second:.1f} a second"
-    urls = _count(summary.rows_out, "URL")
-    requests = _count(summary.requests, "request")
+    urls = counted(summary.rows_out, "URL")
+    requests = counted(summary.requests, "request")
     return f"{urls}{duplicates} in {duration(summary.seconds)}{rate}; {requests} sent."
 
 
@@ -313,28 +331,3 @@ def _places(rows: list[Result]) -> list[str]:
     if left > 0:
         shown[-1] += f" and {left:,} more"
     return shown
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
-def _share(count: int, total: int) -> str:
-    """A percentage that never says 0 for something nor 100 for less than all."""
-    tenths = round(1000 * count / total)
-    if not tenths:
-        return "< 0.1 %"
-    return f"{(1000 if count == total else min(tenths, 999)) / 10:.1f} %"
-
-
-def duration(seconds: float) -> str:
-    """`seconds` as people say it: ``85 ms``, ``12.4 s``, ``3 min 04 s``, ``2 h 05 min``."""
-    if seconds < 0.9995:
-        return f"{seconds * 1000:.0f} ms"
-    if seconds < 59.95:
-        return f"{seconds:.1f} s"
-    if seconds < 3599.5:
-        minutes, rest = divmod(round(seconds), 60)
-        return f"{minutes} min {rest:02} s"
-    hours, minutes = divmod(round(seconds / 60), 60)
-    return f"{hours} h {minutes:02} min"

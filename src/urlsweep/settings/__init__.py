@@ -15,8 +15,8 @@ from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from typing import Any, Final
 
+from urlsweep.core.limits import MOST_AT_ONCE, Limits, PaceBy
 from urlsweep.core.model import Outcome
-from urlsweep.core.pacer import Limits
 from urlsweep.core.policy import Method, Policy, Rule, StatusSet
 from urlsweep.core.summary import FAILING
 from urlsweep.settings import values
@@ -170,6 +170,17 @@ class Settings:
             parse=values.switch,
             constants={"--allow-private-redirects": TRUE, "--deny-private-redirects": FALSE},
             default_is="denied",
+        ),
+    )
+    robots: bool = field(
+        default=_POLICY.robots,
+        metadata=line(
+            "Whether each site's robots.txt is asked for and obeyed: what it disallows becomes a row with the reason "
+            "skip.robots, and its Crawl-delay, up to a minute, is kept.",
+            group=FILTERS,
+            parse=values.switch,
+            constants=_on_off("robots"),
+            default_is="not asked for",
         ),
     )
 
@@ -393,19 +404,68 @@ class Settings:
         metadata=line(
             "Requests at once in all.",
             group=PACE,
-            parse=values.whole_number(1, 100_000),
+            parse=values.whole_number(1, MOST_AT_ONCE),
             metavar="N",
         ),
     )
     per_host: int | None = field(
         default=None,
         metadata=line(
-            "Requests at once to one host.",
+            "Requests at once to one host at most; fewer where it pushes back.",
             group=PACE,
-            parse=values.whole_number(1, 100_000),
+            parse=values.whole_number(1, MOST_AT_ONCE),
             metavar="N",
             default_is=f"learned, from {_LIMITS.host_start} up to {_LIMITS.host_cap}; for private hosts from "
-            f"{_LIMITS.private_start} up",
+            f"{_LIMITS.private_start} up, without a cap",
+        ),
+    )
+    rate: float | None = field(
+        default=_LIMITS.rate,
+        metadata=line(
+            "Requests a second to one host at most, evenly spaced: 0.5, 10/s, 30/m or 100/h.",
+            group=PACE,
+            parse=values.rate,
+            metavar="N[/s|/m|/h]",
+            default_is="learned where a host pushes back",
+        ),
+    )
+    total_rate: float | None = field(
+        default=_LIMITS.total_rate,
+        metadata=line(
+            "Requests a second in all at most, written as --rate.",
+            group=PACE,
+            parse=values.rate,
+            metavar="N[/s|/m|/h]",
+            default_is="no bound",
+        ),
+    )
+    delay: float = field(
+        default=_LIMITS.delay,
+        metadata=line(
+            "Seconds between two requests to one host at the least, from start to start.",
+            group=PACE,
+            parse=values.delay,
+            metavar="SECONDS",
+        ),
+    )
+    pace_by: PaceBy = field(
+        default=_LIMITS.pace_by,
+        metadata=line(
+            "What shares one limit. host: each host and port has its own. domain: all hosts of one registrable domain, "
+            "such as example.co.uk. address: all hosts that one IP address answers for.",
+            group=PACE,
+            parse=values.choice(PaceBy),
+            metavar="host|domain|address",
+        ),
+    )
+    patience: float = field(
+        default=_LIMITS.patience,
+        metadata=line(
+            "Seconds for which a host that says it is asked too much is waited for without progress; after that its "
+            "URLs end unverified: rate_limited. Also written 90s, 5m, 1h.",
+            group=PACE,
+            parse=values.patience,
+            metavar="SECONDS",
         ),
     )
     seed: int | None = field(
@@ -536,12 +596,21 @@ class Settings:
             allow_private_redirects=self.allow_private_redirects,
             include=self.include,
             exclude=self.exclude,
+            robots=self.robots,
             rules=self.rules,
         )
 
     def limits(self) -> Limits:
-        """How much is asked at once."""
-        return Limits(concurrency=self.concurrency, per_host=self.per_host)
+        """How much is asked at once, and how fast."""
+        return Limits(
+            concurrency=self.concurrency,
+            total_rate=self.total_rate,
+            per_host=self.per_host,
+            rate=self.rate,
+            delay=self.delay,
+            pace_by=PaceBy(self.pace_by),
+            patience=self.patience,
+        )
 
     def transport_options(self) -> TransportOptions:
         """How servers are reached. The files it names are looked at by the transport."""

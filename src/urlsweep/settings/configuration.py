@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from urlsweep.core.limits import MOST_AT_ONCE
 from urlsweep.core.policy import Method, Rule, StatusSet, glob_pattern
 from urlsweep.settings import SETTINGS, Settings, values
 from urlsweep.settings.setting import Raw, Setting, SettingsError, Shape, flag_of, variable_of
@@ -266,6 +267,10 @@ _RULE: Final[Mapping[str, Setting]] = {
     ),
     "timeout": Setting(meaning="", group="", parse=values.seconds),
     "skip": Setting(meaning="", group="", parse=values.switch),
+    "robots": Setting(meaning="", group="", parse=values.switch),
+    "per_host": Setting(meaning="", group="", parse=values.whole_number(1, MOST_AT_ONCE)),
+    "rate": Setting(meaning="", group="", parse=values.rate),
+    "delay": Setting(meaning="", group="", parse=values.delay),
 }
 """What a rule may say, each read as a setting is."""
 

@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any, Final, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
+from urlsweep.core.limits import LONGEST_PATIENCE
 from urlsweep.core.model import Fault, Outcome
 from urlsweep.core.urls import clip, parse, redact
 
@@ -71,7 +72,7 @@ def whole_number(low: int, high: int) -> Callable[[str], int]:
 
 
 def seconds(text: str) -> float:
-    """A number of seconds, more than 0 and at most an hour."""
+    """A time, more than 0 and at most an hour, in seconds."""
     number = _number_of_seconds(text)
     if not 0 < number <= 3600:
         raise ValueError(f"{quoted(text)} is not within bounds: more than 0 and at most 3600 seconds")
@@ -79,7 +80,7 @@ def seconds(text: str) -> float:
 
 
 def delays(text: str) -> tuple[float, ...]:
-    """``1,5,30``: numbers of seconds, 0 or more."""
+    """``1,5,30``: times of 0 or more, in seconds."""
     numbers = tuple(_number_of_seconds(part) for part in text.split(","))
     for number in numbers:
         if not 0 <= number <= 3600:
@@ -87,14 +88,56 @@ def delays(text: str) -> tuple[float, ...]:
     return numbers
 
 
-def _number_of_seconds(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
-        raise ValueError(f"{quoted(text)} is not a number of seconds")
+def delay(text: str) -> float:
+    """A time between two requests, in seconds: 0 is none at all."""
+    number = _number_of_seconds(text)
+    if not 0 <= number <= 3600:
+        raise ValueError(f"{quoted(text)} is not within bounds: 0 to 3600 seconds")
     return number
+
+
+def patience(text: str) -> float:
+    """A time to wait for something that may pass, in seconds: 0 is not at all, a week the most."""
+    number = _number_of_seconds(text)
+    if not 0 <= number <= LONGEST_PATIENCE:
+        raise ValueError(f"{quoted(text)} is not within bounds: 0 to {LONGEST_PATIENCE:.0f} seconds (a week)")
+    return number
+
+
+_TIME: Final = re.compile(r"(.*?)(ms|s|m|h|d|)", re.DOTALL)
+_SECONDS: Final = {"ms": 0.001, "": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+
+
+def _number_of_seconds(text: str) -> float:
+    """``90``, ``1.5``, ``500ms``, ``90s``, ``5m``, ``1h`` or ``7d``, in seconds; may be negative."""
+    spelled = _TIME.fullmatch(text.strip().lower())
+    assert spelled is not None  # noqa: S101  every text has the form; the number in it is what may be wrong
+    number = _number(spelled[1]) * _SECONDS[spelled[2]]
+    if not math.isfinite(number):
+        raise ValueError(f"{quoted(text)} is not a number of seconds, nor a time like 500ms, 5m or 1h")
+    return number
+
+
+_PER: Final = {"s": 1, "m": 60, "h": 3600}
+
+
+def rate(text: str) -> float:
+    """``0.5``, ``10/s``, ``30/m`` or ``100/h``, in requests a second."""
+    count, slash, unit = text.strip().lower().partition("/")
+    number = _number(count) / _PER.get(unit.strip(), math.nan) if slash else _number(count)
+    if not math.isfinite(number):
+        raise ValueError(f"{quoted(text)} is not a rate: write requests a second (0.5), or 10/s, 30/m, 100/h")
+    if not 0.0001 <= number <= 1_000_000:
+        raise ValueError(f"{quoted(text)} is not within bounds: 0.0001 to 1000000 requests a second")
+    return number
+
+
+def _number(text: str) -> float:
+    """The number that `text` spells; not a finite one where it spells none."""
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
 
 
 def choice(kind: type[_Choice]) -> Callable[[str], _Choice]:

@@ -2,7 +2,8 @@
 
 Contract: `FakeTransport` keeps the `Transport` protocol, time-outs included, waits on the running loop's timers alone
 (so that it is exact under `virtual_time`), and is deterministic.
-Not in here: sockets (see `faults`).
+Not in here: what can be answered (`answers`) and the kinds of hosts (`hosts`), whose names can be imported from here
+too; sockets (see `faults`).
 
     >>> from urlsweep.core.model import Request
     >>> from urlsweep.testing.virtual_time import run_virtual
@@ -17,158 +18,62 @@ Not in here: sockets (see `faults`).
 from __future__ import annotations
 
 import asyncio
-import heapq
-import random
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
-from typing import TypeAlias
+from dataclasses import dataclass, replace
+from typing import Final, NamedTuple
 
 import msgspec
 
 from urlsweep.core import urls
 from urlsweep.core.model import Failure, Reason, Reply, Request
+from urlsweep.testing.answers import Answer, Behaviour, answer_of, at_address, by_method, failure, never, reply
+from urlsweep.testing.hosts import (
+    ConcurrencyLimitedHost,
+    DeadHost,
+    FixedWindowHost,
+    FlakyHost,
+    FlappingHost,
+    TokenBucketHost,
+)
 from urlsweep.transport import BodyError
 
+__all__ = [
+    "Answer",
+    "Behaviour",
+    "ConcurrencyLimitedHost",
+    "DeadHost",
+    "Exchange",
+    "FakeTransport",
+    "FixedWindowHost",
+    "FlakyHost",
+    "FlappingHost",
+    "NetworkOutage",
+    "TokenBucketHost",
+    "at_address",
+    "by_method",
+    "failure",
+    "never",
+    "reply",
+]
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What becomes of one request."""
+LOOKUP_SECONDS: Final = 5.0
+"""How long a look-up lasts that gets no answer: as in `urlsweep.transport.dns`, which would bring aiohttp along."""
 
-    after: float  # seconds from the send
-    event: Reply | Failure
-    body: tuple[bytes, ...] = ()  # the chunks that `open` gives
-    breaks_off: Failure | None = None  # what ends the body instead of its end
-
-
-Behaviour: TypeAlias = Answer | Sequence[Answer] | Callable[[Request, float, int], Answer]
-"""How a URL or a host answers: always alike; in turn (the last one for ever); or as a function of the request, the
-loop's time in seconds and how many requests this URL has had, this one included."""
-
-
-def reply(
-    status: int,
-    *fields: tuple[str, str],
-    after: float = 0.0,
-    body: bytes | Sequence[bytes] = b"",
-    breaks_off: Failure | None = None,
-) -> Answer:
-    """An answer with `status` and header `fields` ((name, value), names in any case) after `after` seconds.
-
-    >>> reply(301, ("Location", "/new"), after=0.25).event.get("location")
-    '/new'
-    """
-    chunks = (body,) if isinstance(body, bytes) else tuple(body)
-    lowered = tuple((name.lower(), value) for name, value in fields)
-    return Answer(after, Reply(status, lowered), tuple(chunk for chunk in chunks if chunk), breaks_off)
+_SILENCES: Final = frozenset({Reason.DNS_TIMEOUT, Reason.CONNECT_TIMEOUT, Reason.RESPONSE_TIMEOUT})
 
 
-def failure(reason: Reason, detail: str = "", *, after: float = 0.0) -> Answer:
-    """No answer, for `reason`, known after `after` seconds."""
-    return Answer(after, Failure(reason, detail or f"planted: {reason}"))
+class NetworkOutage(NamedTuple):
+    """A time without a network: from `start` on, and over at `end`, both the loop's time in seconds.
 
-
-def never() -> Answer:
-    """No answer ever: what asks waits until its own time-out."""
-    return failure(Reason.RESPONSE_TIMEOUT, after=float("inf"))
-
-
-def by_method(*, head: Behaviour, get: Behaviour) -> Behaviour:
-    """HEAD is answered by `head`, everything else by `get`; lists within are in turn per method.
-
-    >>> hates_head = by_method(head=reply(405), get=reply(200))
-    """
-    counts: Counter[tuple[str, str]] = Counter()
-
-    def answer(request: Request, now: float, nth: int) -> Answer:  # noqa: ARG001 - counted per method instead
-        counts[request.url, request.method] += 1
-        behaviour = head if request.method == "HEAD" else get
-        return _answer(behaviour, request, now, counts[request.url, request.method])
-
-    return answer
-
-
-@dataclass(slots=True)
-class TokenBucketHost:
-    """Lets `rate` requests a second through, `burst` at once at most; answers the rest with 429.
-
-    Each instance is one host with its own bucket. `retry_after` says whether a 429 tells in how many whole seconds a
-    request will be let through again.
+    Hosts that the URL itself names as loopback or private (`urls.names_private_host`) stay as they are. For all others
+    nothing gets through: a name that was asked before is still known and cannot be connected to (`connect.timeout`),
+    any other cannot be looked up (`dns.timeout`). What was under way when it began gets no answer at all.
     """
 
-    rate: float
-    burst: int = 1
-    retry_after: bool = False
-    allowed: Behaviour = field(default_factory=lambda: reply(200))
-    refused: int = 0  # how many requests got a 429
-    _tokens: float = field(init=False, repr=False)
-    _filled_at: float = field(init=False, default=float("-inf"), repr=False)
-
-    def __post_init__(self) -> None:
-        if self.rate <= 0 or self.burst < 1:
-            raise ValueError(f"a token bucket needs a rate above 0 and a burst of 1 or more, not {self!r}")
-        self._tokens = self.burst
-
-    def __call__(self, request: Request, now: float, nth: int) -> Answer:
-        self._tokens = min(self.burst, self._tokens + (now - self._filled_at) * self.rate)
-        self._filled_at = now
-        # What a float loses in adding up must not cost a token: a client that waits exactly 1/rate is within the rate.
-        if self._tokens >= 1 - 1e-9:
-            self._tokens = max(0.0, self._tokens - 1)
-            return _answer(self.allowed, request, now, nth)
-        self.refused += 1
-        if not self.retry_after:
-            return reply(429)
-        seconds = -(-(1 - self._tokens) // self.rate)
-        return reply(429, ("retry-after", str(int(max(1, seconds)))))
-
-
-@dataclass(slots=True)
-class ConcurrencyLimitedHost:
-    """Serves `limit` requests at once; what comes on top gets `over` (503 unless told otherwise).
-
-    A served request holds its place for as long as its answer takes, whether or not the client is still there: as with
-    a real server that is busy with it.
-    """
-
-    limit: int
-    served: Behaviour = field(default_factory=lambda: reply(200, after=0.1))
-    over: Behaviour = field(default_factory=lambda: reply(503))
-    refused: int = 0  # how many requests came on top
-    _ends: list[float] = field(default_factory=list, repr=False)  # when each served one is done, a heap
-
-    def __call__(self, request: Request, now: float, nth: int) -> Answer:
-        while self._ends and self._ends[0] <= now:
-            heapq.heappop(self._ends)
-        if len(self._ends) >= self.limit:
-            self.refused += 1
-            return _answer(self.over, request, now, nth)
-        answer = _answer(self.served, request, now, nth)
-        heapq.heappush(self._ends, now + answer.after)
-        return answer
-
-
-@dataclass(frozen=True, slots=True)
-class FlakyHost:
-    """Fails a request with `probability` (0 to 1). Which ones is told by seed, URL, method and count, not by order."""
-
-    probability: float
-    seed: int = 0
-    works: Behaviour = field(default_factory=lambda: reply(200))
-    fails: Behaviour = field(default_factory=lambda: failure(Reason.CONNECT_RESET))
-
-    def __call__(self, request: Request, now: float, nth: int) -> Answer:
-        drawn = random.Random(f"{self.seed} {request.method} {request.url} {nth}").random()
-        return _answer(self.fails if drawn < self.probability else self.works, request, now, nth)
-
-
-@dataclass(frozen=True, slots=True)
-class DeadHost:
-    """Never lets anybody connect: every request ends at its own `connect_timeout`."""
-
-    def __call__(self, request: Request, now: float, nth: int) -> Answer:  # noqa: ARG002 - the Behaviour's arguments
-        return failure(Reason.CONNECT_TIMEOUT, after=request.connect_timeout)
+    start: float
+    end: float
 
 
 @dataclass(slots=True)
@@ -186,21 +91,34 @@ class FakeTransport:
     """A `Transport` over a made-up world.
 
     `world` tells how each URL answers; `hosts`, how every other URL of a host does, keyed by ``host:port`` or by
-    ``host`` for any port. What neither knows is a name that does not exist (`dns.not_found`).
+    ``host`` for any port. What neither knows is a name that does not exist (`dns.not_found`). `outages` are the times
+    when the network is down, each a `NetworkOutage` or such a pair; a request that is sent meanwhile reaches nobody
+    and counts for no `Behaviour`.
 
     >>> world = FakeTransport(
     ...     {"http://a.test/old": reply(301, ("location", "/new")), "http://a.test/new": reply(200, after=0.1)},
     ...     hosts={"busy.test": TokenBucketHost(rate=5, burst=2, retry_after=True), "dead.test:443": DeadHost()},
     ... )
+    >>> offline_for_a_minute = FakeTransport(hosts={"a.test": reply(200)}, outages=[NetworkOutage(5.0, 65.0)])
 
-    Raises ValueError for a key of `world` that is no http(s) URL; keys are normalised as a browser would.
+    Raises ValueError for a key of `world` that is no http(s) URL (keys are normalised as a browser would), and for an
+    outage that does not end after its start.
     """
 
     def __init__(
-        self, world: Mapping[str, Behaviour] | None = None, *, hosts: Mapping[str, Behaviour] | None = None
+        self,
+        world: Mapping[str, Behaviour] | None = None,
+        *,
+        hosts: Mapping[str, Behaviour] | None = None,
+        outages: Sequence[tuple[float, float]] = (),
     ) -> None:
         self._world = {_normalised(url): behaviour for url, behaviour in (world or {}).items()}
         self._hosts = dict(hosts or {})
+        self._outages = [NetworkOutage(*outage) for outage in outages]
+        for outage in self._outages:
+            if not outage.start < outage.end:
+                raise ValueError(f"an outage has to end after its start, not {outage!r}")
+        self._known: dict[str, str | None] = {}  # the names that were asked so far, and where their servers are
         self._counts: Counter[str] = Counter()
         self._waiting: set[asyncio.Future[None]] = set()
         self.log: list[Exchange] = []  # in the order of sending
@@ -209,6 +127,7 @@ class FakeTransport:
         self.peak = 0  # the most requests ever in flight
         self.peak_by_host: Counter[str] = Counter()
         self.is_closed = False
+        self.lookup_seconds = 0.0  # of the protocol; set it to what a test wants to be told
 
     async def send(self, request: Request) -> Reply | Failure:
         """Ask the world. Raises RuntimeError after `aclose`, which no engine should do."""
@@ -246,11 +165,9 @@ class FakeTransport:
         if self.is_closed:
             raise RuntimeError("a request was sent on a closed transport")
         loop = asyncio.get_running_loop()
-        self._counts[request.url] += 1
-        answer = _answer(self._behaviour(request), request, loop.time(), self._counts[request.url])
+        answer = self._answer_to(request, loop.time())
         if answer.after > request.timeout:
-            timed_out = f"no answer within {request.timeout:g} s"
-            answer = failure(Reason.RESPONSE_TIMEOUT, timed_out, after=request.timeout)
+            answer = _no_answer(request)
         exchange = Exchange(loop.time(), request)
         self.log.append(exchange)
         self._count(request.host_key, +1)
@@ -267,6 +184,29 @@ class FakeTransport:
         elapsed = answer.event.elapsed or exchange.answered - exchange.sent
         exchange.event = msgspec.structs.replace(answer.event, elapsed=elapsed)
         return replace(answer, event=exchange.event)
+
+    def _answer_to(self, request: Request, now: float) -> Answer:
+        host = request.host_key.rpartition(":")[0]
+        outages = () if urls.names_private_host(host) else self._outages
+        if any(outage.start <= now < outage.end for outage in outages):
+            return self._unreached(host, request)
+        self._counts[request.url] += 1
+        answer = answer_of(self._behaviour(request), request, now, self._counts[request.url])
+        if outages:
+            if not _is_of_lookup(answer):
+                self._known[host] = answer.event.address or self._known.get(host)
+            if any(now < outage.start < now + answer.after for outage in outages) and not _is_silence(answer):
+                return _no_answer(request)
+        return answer
+
+    def _unreached(self, host: str, request: Request) -> Answer:
+        literal = urls.address_of(host)
+        if literal is None and host not in self._known:
+            after = min(LOOKUP_SECONDS, request.connect_timeout)
+            return failure(Reason.DNS_TIMEOUT, f"no DNS server answered for {host}", after=after)
+        address = self._known.get(host) if literal is None else str(literal)
+        told = f"{request.host_key} did not accept a connection"
+        return failure(Reason.CONNECT_TIMEOUT, told, after=request.connect_timeout, address=address)
 
     def _behaviour(self, request: Request) -> Behaviour:
         if (planted := self._world.get(request.url)) is not None:
@@ -300,20 +240,24 @@ def _wake(future: asyncio.Future[None]) -> None:
         future.set_result(None)
 
 
+def _is_of_lookup(answer: Answer) -> bool:
+    return isinstance(answer.event, Failure) and answer.event.reason.startswith("dns.")
+
+
+def _is_silence(answer: Answer) -> bool:
+    return isinstance(answer.event, Failure) and answer.event.reason in _SILENCES
+
+
+def _no_answer(request: Request) -> Answer:
+    return failure(Reason.RESPONSE_TIMEOUT, f"no answer within {request.timeout:g} s", after=request.timeout)
+
+
 async def _chunks(answer: Answer) -> AsyncIterator[bytes]:
     for chunk in answer.body:
         await asyncio.sleep(0)
         yield chunk
     if answer.breaks_off is not None:
         raise BodyError(answer.breaks_off)
-
-
-def _answer(behaviour: Behaviour, request: Request, now: float, nth: int) -> Answer:
-    if isinstance(behaviour, Answer):
-        return behaviour
-    if isinstance(behaviour, Sequence):
-        return behaviour[min(nth, len(behaviour)) - 1]
-    return behaviour(request, now, nth)
 
 
 def _normalised(url: str) -> str:

@@ -12,10 +12,20 @@ from urlsweep.core.model import Failure, Reply, Request
 class Transport(Protocol):
     """Sends one request and tells what came back. Follows nothing, retries nothing that was seen by a server."""
 
+    @property
+    def lookup_seconds(self) -> float:
+        """Seconds that name look-ups took so far, all added up.
+
+        Each look-up counts once, when it has ended, however many requests wait for it; what costs no look-up (a
+        remembered name, a literal address, a name that is left to a proxy) adds nothing.
+        """
+
     async def send(self, request: Request) -> Reply | Failure:
         """Send `request` and wait for the end of the answer's header section; the body is not read.
 
         Never raises for the network: whatever went wrong there is a Failure. Ends within `request.timeout` seconds.
+        Where no connection could be made, the Failure (`connect.*`) carries the address that was tried, the first one
+        where the name has several; None behind a proxy, and for all that fails before (`dns.*`) or after.
         Cancellation passes through and leaves nothing open. Interim (1xx) answers other than 101 are skipped over.
         """
 

@@ -116,6 +116,7 @@ class Resolver:
         self._remembered: OrderedDict[str, tuple[float, Found | LookupFailedError]] = OrderedDict()
         self._lookups: dict[str, asyncio.Task[Found | LookupFailedError]] = {}
         self._is_closed = False
+        self.lookup_seconds = 0.0  # that the backend took so far, all look-ups added up
 
     async def addresses(self, host: str, port: int) -> tuple[str, ...]:
         """The IP addresses of `host`, at least one. Raises LookupFailedError.
@@ -156,10 +157,14 @@ class Resolver:
 
     async def _look_up(self, name: str) -> Found | LookupFailedError:
         found: Found | LookupFailedError
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
         try:
             found = await self._backend.look_up(name, self._families)
         except LookupFailedError as error:
             found = error
+        finally:
+            self.lookup_seconds += loop.time() - begun
         if isinstance(found, Found):
             self._remember(name, min(max(found.ttl, MIN_REMEMBERED_SECONDS), MAX_REMEMBERED_SECONDS), found)
         elif found.reason in _DENIALS:
@@ -196,7 +201,7 @@ class AnyResolver(aiohttp.abc.AbstractResolver):
         del family
         note(Stage.LOOKUP)
         addresses = self._admitted(host, await self._resolver.addresses(host, port))
-        note(Stage.CONNECT)
+        note(Stage.CONNECT, looked_up=addresses[0])
         return [
             {
                 "hostname": host,

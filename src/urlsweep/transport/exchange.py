@@ -45,6 +45,7 @@ class Exchange:
     wire: Wire | None = None
     is_reused: bool = False  # the connection had carried a request before
     address: str | None = None  # the peer's
+    looked_up: str | None = None  # the first of the addresses looked up; None where the host is one itself
 
     def restart(self) -> None:
         """Forget the connection: the request is to go out on another one."""
@@ -72,11 +73,12 @@ def current() -> Exchange | None:
     return _current.get()
 
 
-def note(stage: Stage) -> None:
-    """Note on the current exchange that `stage` is reached."""
+def note(stage: Stage, *, looked_up: str | None = None) -> None:
+    """Note on the current exchange that `stage` is reached, and the address that a look-up led to."""
     exchange = _current.get()
     if exchange is not None:
         exchange.stage = stage
+        exchange.looked_up = looked_up or exchange.looked_up
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import re
+import socket
 import ssl
 from collections.abc import Iterator
 from typing import Final, NamedTuple, TypeGuard
@@ -18,7 +19,7 @@ import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 
 from urlsweep.core.model import Reason
-from urlsweep.core.urls import clip
+from urlsweep.core.urls import address_of, clip
 from urlsweep.transport.decoding import DecodingError
 from urlsweep.transport.dns import LookupFailedError
 from urlsweep.transport.exchange import Exchange, Stage
@@ -30,6 +31,7 @@ class Explanation(NamedTuple):
 
     reason: Reason
     detail: str
+    unreached: str | None = None  # the address that could not be connected to, where that is what failed
 
 
 # --- errno ------------------------------------------------------------------------------------------------------------
@@ -179,7 +181,9 @@ def timed_out(exchange: Exchange) -> Explanation:
         case Stage.LOOKUP:
             return Explanation(Reason.DNS_TIMEOUT, f"no DNS server answered for {clip(exchange.host)} within {seconds}")
         case Stage.CONNECT:
-            return Explanation(Reason.CONNECT_TIMEOUT, f"{server} did not accept a connection within {seconds}")
+            return Explanation(
+                Reason.CONNECT_TIMEOUT, f"{server} did not accept a connection within {seconds}", _unreached(exchange)
+            )
         case Stage.HANDSHAKE:
             return Explanation(
                 Reason.CONNECT_TIMEOUT, f"{server} accepted the connection but did not finish TLS within {seconds}"
@@ -247,16 +251,32 @@ def _explain_server(error: BaseException, exchange: Exchange) -> Explanation | N
     else:
         for number, (reason, sentence) in _CONNECT_ERRNOS.items():
             if number in numbers:
-                return Explanation(reason, sentence.format(server))
+                return Explanation(reason, sentence.format(server), _unreached(exchange))
         if any(isinstance(cause, aiohttp.ClientConnectionError | OSError) for cause in chain):
+            was_tried = any(isinstance(cause, OSError) for cause in chain)  # or the transport was closed before that
             return Explanation(
-                Reason.CONNECT_UNREACHABLE, f"{server} could not be connected to: {_plain(str(chain[-1]))}"
+                Reason.CONNECT_UNREACHABLE,
+                f"{server} could not be connected to: {_plain(str(chain[-1]))}",
+                _unreached(exchange) if was_tried else None,
             )
     if isinstance(error, aiohttp.ClientPayloadError):
         return Explanation(Reason.RESPONSE_RESET, f"{server} broke its answer off")
     if isinstance(error, aiohttp.ClientError | ValueError):
         return Explanation(Reason.RESPONSE_INVALID, f"the request to {server} could not be made: {_plain(str(error))}")
     return None
+
+
+def _unreached(exchange: Exchange) -> str | None:
+    """The address that was tried in vain, spelled as the system spells a peer's; the first one of several.
+
+    None unless connecting is what failed: a server that hangs in TLS was reached, and behind a proxy nobody knows.
+    """
+    if exchange.stage is not Stage.CONNECT or exchange.proxy is not None:
+        return None
+    address = address_of(exchange.looked_up or exchange.host)
+    if address is None:
+        return None
+    return socket.inet_ntop(socket.AF_INET if address.version == 4 else socket.AF_INET6, address.packed)
 
 
 def _explain_reset(exchange: Exchange, *, is_abrupt: bool) -> Explanation:

@@ -82,6 +82,11 @@ class SessionTransport:
 
     # --- the protocol -------------------------------------------------------------------------------------------------
 
+    @property
+    def lookup_seconds(self) -> float:
+        """See `Transport.lookup_seconds`."""
+        return self._resolver.lookup_seconds
+
     async def send(self, request: Request) -> Reply | Failure:
         """See `Transport.send`."""
         answer = await self._ask(request)
@@ -145,8 +150,8 @@ class SessionTransport:
                     )
         except Exception as error:
             elapsed = time.perf_counter() - begun
-            reason, detail = await self._explained(error, request, exchange, deadline)
-            return Failure(reason, detail, elapsed)
+            reason, detail, unreached = await self._explained(error, request, exchange, deadline)
+            return Failure(reason, detail, elapsed, unreached)
         elapsed = time.perf_counter() - begun
         answer = _Answer(self._reply(response, exchange, elapsed), response, exchange)
         refused = _refused(response.status, exchange)

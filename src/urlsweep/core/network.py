@@ -1,0 +1,102 @@
+"""Is it the links, or is it the network of the machine that asks?
+
+Contract: pure; the caller gives the time. Told of every finished request, it says when nothing is to be sent but a few
+probes, and when the run had better end.
+Not in here: which requests the probes are (`pacer`).
+
+One host that cannot be reached is that host's matter. Where several that answered before fail one after the other and
+nobody at all answers in between, the network is taken for gone; likewise where none ever answered, and every one failed
+as on a machine without a network. Hosts that the URL itself names as loopback or private answer without one: whoever
+calls leaves them out.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from urlsweep.core.model import Reason
+
+HOSTS_GONE: Final = 5
+"""Hosts that answered before and fail together: all of them where there are fewer, but not less than ..."""
+FEWEST_HOSTS: Final = 3
+"""... this many: two may be one data centre's."""
+
+FIRST_PROBE: Final = 1.0
+"""Seconds until the first probes; they double up to ..."""
+LONGEST_PAUSE: Final = 15.0
+PROBES_AT_ONCE: Final = 3
+
+_OFFLINE: Final = frozenset({Reason.DNS_FAILURE, Reason.DNS_TIMEOUT, Reason.CONNECT_UNREACHABLE})
+"""What a machine without a network meets at once."""
+_UNREACHED: Final = _OFFLINE | {Reason.CONNECT_TIMEOUT}
+
+
+class NetworkWatch:
+    """Tells a network that is gone from links that are down."""
+
+    __slots__ = (
+        "_down_since",
+        "_failed",
+        "_is_offline",
+        "_patience",
+        "_pause",
+        "hosts_answered",
+        "is_alarmed",
+        "is_down",
+        "is_lost",
+        "probe_at",
+    )
+
+    def __init__(self, patience: float) -> None:
+        """`patience`: seconds for which a network that is gone is probed."""
+        self._patience = patience
+        self._failed: dict[str, None] = {}  # hosts that failed since the last answer, in their order
+        self._is_offline = True  # all of these failed as they do without a network
+        self._down_since = 0.0
+        self._pause = 0.0
+        self.hosts_answered = 0  # ever; counted by the caller
+        self.is_alarmed = False  # some host has failed since the last answer
+        self.is_down = False
+        self.is_lost = False  # down for longer than anybody's patience
+        self.probe_at = 0.0  # when the next probes may go, while it is down
+
+    @property
+    def suspects(self) -> tuple[str, ...]:
+        """The hosts whose requests are the probes."""
+        return tuple(self._failed)
+
+    def answered(self) -> None:
+        """An answer, or a failure that somebody's answer caused."""
+        self._failed.clear()
+        self._is_offline = True
+        self.is_alarmed = self.is_down = False
+
+    def failed(self, host_key: str, reason: Reason, now: float, *, has_answered: bool) -> None:
+        """A request that reached nobody; `has_answered` says whether its host did before."""
+        if self.is_down:
+            self.is_lost = self.is_lost or now - self._down_since >= self._patience
+            return
+        if self.hosts_answered and not has_answered:
+            return
+        self._failed[host_key] = None
+        self.is_alarmed = True
+        self._is_offline = self._is_offline and reason in _OFFLINE
+        gone = len(self._failed)
+        if self.hosts_answered:
+            self.is_down = gone >= max(FEWEST_HOSTS, min(HOSTS_GONE, self.hosts_answered))
+        else:
+            self.is_down = gone >= FEWEST_HOSTS and self._is_offline
+        if self.is_down:
+            self._down_since = now
+            self._pause = FIRST_PROBE
+            self.probe_at = now + self._pause
+
+    def probing(self, now: float) -> None:
+        """The probes are going out."""
+        self._pause = min(LONGEST_PAUSE, self._pause * 2)
+        self.probe_at = now + self._pause
+
+
+def reaches_nobody(reason: Reason) -> bool:
+    """Whether a failure for `reason` is what a network that is gone looks like."""
+    return reason in _UNREACHED

@@ -1,0 +1,449 @@
+"""How fast one host (or a group of hosts that share a limit) may be asked: two learned limits and a gate.
+
+Contract: pure; the caller gives the time. A Pace holds no queue and does no waiting: it says how many requests may be
+out (`room`) and from when on the next one may go (`opens_at`).
+Not in here: what an answer says (`pressure`), who is asked next (`pacer`).
+
+Requests at once: a small start, one more for every bound's worth of good answers while the bound is in use. Push-back
+on more requests at once than were ever served lowers the bound to one less than that. Requests a second: learned where
+a host pushes back on no more requests at once than it served before. A token bucket is empty at each push-back, so
+what it let through between two of them, divided by the time, is at most its rate and mostly just that; the rate asked
+at when it pushed back was above it. The pace goes between the two, and then up: in steps while it is far below the
+rate that was too much, by small shares of it otherwise. From the first push-back on requests are evenly spaced: a
+server that counts sees no bursts.
+
+Every push-back closes the gate: until the time that the host names, or for a doubling time of our own. When it opens,
+one request goes as a probe, and the rest after it succeeds (as TCP's congestion control, RFC 5681, with pacing).
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from typing import Final
+
+from urlsweep.core.limits import Bounds, Limits
+
+MOST_CAUTION: Final = 64
+"""Bound's worths of good answers that a step up takes at most, on a host that pushed back at just that step again and
+again: doubles from 1 with each."""
+
+CAUTION_AFTER_LOSS: Final = 2
+"""The same after a 503 or a failed connection at another bound than the last one: it may as well be a bad page."""
+
+LOSSES_IN_A_ROW: Final = 3
+"""Failed connections or 503s without a good answer in between that halve a bound. Among good answers they are a few
+bad pages or bad moments, and cost the bound one each."""
+
+JUST_UNDER: Final = 0.97
+"""The part of an estimated rate that is asked at: three in a hundred are less than what push-back would cost."""
+
+STEP: Final = 1.25
+STEP_REQUESTS: Final = 4
+"""Far below the rate that was too much, the pace grows by a quarter every four answers, ..."""
+
+LESS_AFTER_LOSS: Final = 0.9
+"""Of a rate, after a 503 among good answers: one too many, or a bad page."""
+
+NEAR: Final = 0.95
+"""... up to this part of it; ..."""
+
+CREEP: Final = 0.01
+"""... from there on, after a while, by this share of it a second, twice that with every `CREEP_DOUBLES` seconds that
+bring no push-back: the limit may be gone."""
+
+BURSTY_CREEP: Final = 0.03
+"""The same for a host that stands bursts: a bucket that is not empty forgives a while above its rate."""
+
+CREEP_DOUBLES: Final = 5.0
+STEEPEST_CREEP: Final = 0.25
+
+SHORTEST_HOLD: Final = 2.0
+"""Seconds for which a rate is held before it creeps up; doubles with every push-back at about the same rate, ..."""
+LONGEST_HOLD: Final = 30.0
+SAME_RATE: Final = 1.1
+"""... to within this factor. And at the least ..."""
+HOLD_PER_WAIT: Final = 20.0
+"""... for so many times as long as the gate was closed: not more than a twentieth of the time is to be spent there."""
+
+CREDIBLE: Final = 4.0
+"""A rate that went well for a while counts for nothing where so many times less was let through over a longer time."""
+
+ROUNDS_FOR_COUNT: Final = 2
+"""Bound's worths of answers that have to have gone well for push-back to be about the number at once. One that comes
+sooner, with fewer at once than before, is about the rate."""
+
+LONGEST_INTERVAL: Final = 5.0
+"""Seconds between two requests that a learned rate comes down to. Slower limits are kept by gates, which end; one URL
+that is always pushed back, behind a redirect that is not, would bring its host's rate down for ever."""
+
+FEWEST_TO_TELL: Final = 8
+"""Answers between two push-backs that say what rate went well."""
+
+WINDOW: Final = 20.0
+"""Seconds of the past that an estimate reaches back at least: older push-backs are forgotten."""
+
+LATENESS: Final = 0.01
+"""Seconds of lateness (a busy machine's timers) that evenly spaced requests make up for, on a host that is known to
+stand bursts; others are not sent one."""
+
+LOSS_SHARE: Final = 0.25
+"""Of the last answers, about sixteen: with so many 503s it is the host and not its pages, ..."""
+LEAST_LOSS_SHARE: Final = 0.1
+"""With fewer, they are the pages' own. In between, a rate that was learned is lowered."""
+LOSS_MEMORY: Final = 15 / 16
+
+LONE_REFUSALS: Final = 3
+"""... unless it answers 503 to so many single requests in a row, with growing pauses: then it is not about load."""
+
+GATE_INTERVALS: Final = 4
+"""A gate of our own stays closed for the time in which the host let so many requests through, `first_wait` at most."""
+
+
+class Pace:
+    """The limits of one group, as learned so far."""
+
+    __slots__ = (
+        "_admitted",
+        "_admitted_before",
+        "_began",
+        "_caution",
+        "_ceiling",
+        "_closed",
+        "_cycle_began",
+        "_good_answers",
+        "_grown_at",
+        "_hold",
+        "_is_bursty",
+        "_is_paced",
+        "_latency",
+        "_limits",
+        "_loss_share",
+        "_losses",
+        "_lost_at",
+        "_pushed_at",
+        "_pushed_since",
+        "_rate",
+        "_refusals",
+        "_served_at_once",
+        "_slowest",
+        "_start",
+        "_steps",
+        "_sustained",
+        "bound",
+        "cap",
+        "gap",
+        "in_flight",
+        "is_outage",
+        "is_probing",
+        "opens_at",
+        "push_backs",
+        "rounds",
+        "storm",
+    )
+
+    def __init__(self, bounds: Bounds, limits: Limits) -> None:
+        self._limits = limits
+        self._slowest = 1 / min(LONGEST_INTERVAL, limits.longest_wait)
+        self._start = bounds.start
+        self.gap = bounds.gap
+        self.bound = bounds.start  # requests at once, as learned
+        self.cap = bounds.cap
+        self.in_flight = 0
+        self.opens_at = 0.0  # when the next request may go: the gate, or the spacing
+        self.is_probing = False  # after push-back: one at a time until an answer
+        self.is_outage = False  # it answered, and then could not be connected to any more
+        self.storm = 0  # push-backs heeded
+        self.rounds = 0  # of them, since the last answer
+        self.push_backs: Counter[str] | None = None  # by their kind
+        self._pushed_since = 0.0  # when the first of `rounds` came
+        self._pushed_at = 0.0  # the last one heeded
+        self._losses = 0  # in a row
+        self._lost_at = 0  # the bound at the last of them
+        self._loss_share = 0.0  # 503s among the last answers
+        self._refusals = 0  # 503s in a row to requests that were alone
+        self._caution = 1
+        self._good_answers = 0  # since the bound last changed, with the bound in use
+        self._served_at_once = 0  # the most that were out when one was sent that was answered well
+        self._began = -1.0  # when the estimate's time began: the first request, later a push-back
+        self._admitted_before = 0  # let through from then to ...
+        self._cycle_began = -1.0  # ... the last push-back, ...
+        self._admitted = 0  # and since
+        self._latency = 0.0  # seconds, smoothed; known from the first push-back on
+        self._rate: float | None = None  # requests a second, as learned
+        self._ceiling = math.inf  # a rate that was too much
+        self._sustained = 0.0  # the highest rate that a step was taken from
+        self._is_bursty = False  # it lets bursts through above its rate: higher rates that went well prove nothing
+        self._hold = SHORTEST_HOLD
+        self._closed = 0.0  # seconds that the gate was closed for, last
+        self._is_paced = False  # the last request waited for its turn
+        self._grown_at = 0.0
+        self._steps = 0  # answers since the last step
+
+    @property
+    def room(self) -> int:
+        """Requests that may be out at once, now."""
+        return 1 if self.is_probing else self.bound
+
+    @property
+    def is_calm(self) -> bool:
+        """Whether a request would meet no more than half the load that the host stands."""
+        return self.in_flight < max(1, self.bound // 2)
+
+    @property
+    def served_well(self) -> bool:
+        """Whether it has given a good answer, ever."""
+        return self._served_at_once > 0
+
+    @property
+    def learned_rate(self) -> float | None:
+        """Requests a second that the host lets through; None where that was not what it minded."""
+        return self._rate
+
+    def narrow(self, bounds: Bounds) -> None:
+        """Keep within `bounds` as well: the strictest of what its hosts' rules say holds for a group."""
+        self.cap = min(self.cap, bounds.cap)
+        self._start = min(self._start, bounds.start)
+        self.bound = min(self.bound, bounds.cap)
+        self.gap = max(self.gap, bounds.gap)
+
+    def sent(self, now: float) -> int:
+        """One more is out. Gives its level: how many are out with it, at once."""
+        self.in_flight += 1
+        if self._began < 0:
+            self._began = self._cycle_began = now
+        if self.storm or self.gap:
+            self._space(now)
+        return self.in_flight
+
+    def _space(self, now: float) -> None:
+        interval = self._interval()
+        self._is_paced = now - self.opens_at <= interval
+        late_by = LATENESS if self._is_bursty else 0.0
+        self.opens_at = max(now + self.gap, max(self.opens_at, now - late_by) + interval)
+
+    def _interval(self) -> float:
+        if self._rate is not None:
+            return 1 / self._rate
+        return self._latency / self.bound if self.storm else 0.0
+
+    # -- answers; in_flight is lowered by the caller first
+
+    def good(self, now: float, level: int, elapsed: float) -> None:
+        """A good answer to a request of this level, `elapsed` seconds after it was sent."""
+        self.rounds = self._losses = self._refusals = 0
+        self.is_probing = self.is_outage = False
+        self._admitted += 1
+        if self._loss_share:
+            self._loss_share *= LOSS_MEMORY
+        if level > self._served_at_once:
+            self._served_at_once = level
+        is_bound_in_use = self.in_flight >= self.bound - 1
+        if is_bound_in_use and self.bound < self.cap:
+            self._good_answers += 1
+            if self._good_answers >= self.bound * self._caution:
+                self._good_answers = 0
+                self.bound += 1
+        if self.storm:
+            self._latency += (elapsed - self._latency) * 0.2
+            if self._is_paced and (not is_bound_in_use or self.bound == 1):
+                self._speed_up(now)
+            self._grown_at = now
+        elif self._good_answers == 0:
+            self._latency = elapsed
+
+    def error(self) -> None:
+        """An answer, or a failure, that says nothing of load."""
+        self.rounds = 0
+        self._admitted += 1
+        self.is_probing = self.is_outage = False
+
+    def stall(self, kind: str) -> None:
+        """A time-out or a reset after the connection stood: it may be the page."""
+        self._lose(kind)
+        self._losses += 1
+        if self._losses >= LOSSES_IN_A_ROW:
+            # Not below the start: a few pages that hang would bring all the others of their host to a standstill.
+            self.bound = max(self.bound // 2, min(self.bound, self._start))
+            self._losses = 0
+
+    def overload(self, now: float, kind: str, storm: int, level: int) -> bool:
+        """A 503 that names no time, from a host that answered well before: it is asked too much, or it is the page.
+
+        Many of them are push-back (nginx's limit_req says nothing else). Whether this one says nothing about its URL:
+        not where it was asked alone, nor where others are answered well.
+        """
+        if storm != self.storm:
+            self._count(kind)
+            return True
+        if self.is_probing:
+            if self._closed < self._limits.first_wait:  # that was no rest
+                self._close(now, kind, None)
+                return True
+            self._refusals += 1
+            if self._refusals < LONE_REFUSALS:
+                self._close(now, kind, None)
+            else:
+                self.rounds = 0
+                self.is_probing = False
+                self.bound = max(1, min(self.bound, self._start // 2))
+            return False
+        if self._refusals >= LONE_REFUSALS:
+            return False
+        self._loss_share += (1 - self._loss_share) * (1 - LOSS_MEMORY)
+        self._losses += 1
+        if self._losses >= LOSSES_IN_A_ROW or self._loss_share >= LOSS_SHARE:
+            self._losses = 0
+            self._loss_share = 0.0
+            self._learn(now, level)
+            self._close(now, kind, None)
+            return True
+        self._lose(kind)
+        if self._rate is None or self._loss_share < LEAST_LOSS_SHARE:
+            return False
+        self._ceiling = min(self._ceiling, self._rate)
+        self._rate = max(self._rate * LESS_AFTER_LOSS, self._slowest)
+        return True
+
+    def unreached(self, now: float, kind: str, storm: int) -> None:
+        """A connection that failed, to a host that answered before; it was sent in `storm`."""
+        if storm != self.storm:
+            self._count(kind)
+        elif self.is_outage:
+            self._close(now, kind, None)
+        else:
+            self._losses += 1
+            if self._losses < LOSSES_IN_A_ROW:
+                self._lose(kind)
+                return
+            self._losses = 0
+            self.bound = max(1, self.bound // 2)
+            self.is_outage = True
+            self._close(now, kind, None)
+
+    def push_back(self, now: float, kind: str, storm: int, level: int, wait: float | None) -> None:
+        """The host says that it is asked too much, and to wait so many seconds (None: does not say)."""
+        if storm != self.storm:  # one more of a storm that is being heeded
+            self._count(kind)
+            if wait is not None:
+                self.shut(now, wait)
+            return
+        self._losses = 0
+        if self.rounds == 0:
+            self._learn(now, level)
+        elif wait is None and self._sustained * self._closed > 1:
+            self._is_bursty = True  # not even one after such a pause: what went well before was a burst
+        self._close(now, kind, wait)
+
+    def shut(self, now: float, wait: float) -> None:
+        """Close the gate for `wait` seconds, `patience` at most: the host has said so."""
+        self.opens_at = max(self.opens_at, now + min(wait, self._limits.patience))
+
+    def is_given_up(self, now: float) -> bool:
+        """Whether patience has ended: push-back or no connection, and nothing else, for as long as it goes."""
+        if not self.rounds:
+            return False
+        patience = self._limits.outage_patience if self.is_outage else self._limits.patience
+        return now - self._pushed_since >= patience
+
+    def begin_anew(self) -> None:
+        """After it was given up, for URLs that come much later: one is asked, as a probe."""
+        self.rounds = 0
+        self.is_probing = True
+
+    def _lose(self, kind: str) -> None:
+        self._count(kind)
+        is_there_again = self.bound == self._lost_at and self._good_answers <= self.bound
+        self._lost_at = self.bound
+        self._caution = min(MOST_CAUTION, self._caution * 2) if is_there_again else CAUTION_AFTER_LOSS
+        self.bound = max(1, self.bound - 1)
+
+    def _count(self, kind: str) -> None:
+        if self.push_backs is None:
+            self.push_backs = Counter()
+        self.push_backs[kind] += 1
+
+    def _close(self, now: float, kind: str, wait: float | None) -> None:
+        self._count(kind)
+        self.storm += 1
+        self.is_probing = True
+        self.rounds += 1
+        if self.rounds == 1:
+            self._pushed_since = now
+        self._pushed_at = now
+        limits = self._limits
+        patience = limits.outage_patience if self.is_outage else limits.patience
+        first = limits.first_wait
+        if self._rate is not None:
+            first = min(first, GATE_INTERVALS / self._rate)
+        elif self._latency and not self.is_outage:
+            first = min(first, GATE_INTERVALS * self._latency / self.bound)
+        own = min(limits.longest_wait, first * 2.0 ** min(self.rounds - 1, 64))
+        closed = own if wait is None else max(own, wait)
+        self._closed = closed
+        # The last probe goes just when patience ends.
+        self.opens_at = max(self.opens_at, min(now + closed, max(now, self._pushed_since + patience)))
+
+    def _learn(self, now: float, level: int) -> None:
+        """The first push-back after good answers: what does the host mind?"""
+        self._good_answers = 0
+        let_through = self._let_through(now)
+        by_count = self._admitted >= ROUNDS_FOR_COUNT * self.bound if self.storm else self._admitted > 0
+        if by_count and level > 1 and level >= self._served_at_once:
+            self._served_at_once = self.bound = level - 1
+            self._caution = min(MOST_CAUTION, self._caution * 2)
+            if self._rate is None and self._admitted >= FEWEST_TO_TELL:
+                self._sustained = let_through
+        elif let_through:
+            self._set_rate(let_through, level)
+        else:
+            self.bound = max(1, self.bound // 2)
+        self._cycle_began = now
+        self._admitted = 0
+        if self.storm == 0 or now - self._began >= WINDOW:
+            self._began = now
+            self._admitted_before = 0
+
+    def _let_through(self, now: float) -> float:
+        """Requests a second that the host has let through, at the least."""
+        cycle = now - self._cycle_began
+        self._admitted_before += self._admitted
+        span = now - self._began
+        of_all = self._admitted_before / span if span > 0 else 0.0
+        of_cycle = self._admitted / cycle if cycle > 0 and self._admitted >= FEWEST_TO_TELL else 0.0
+        return max(of_all, of_cycle)
+
+    def _set_rate(self, let_through: float, level: int) -> None:
+        interval = self._interval()
+        asked_at = max(let_through, 1 / interval if interval else level / self._latency if self._latency else 0.0)
+        is_confirmed = self._ceiling / SAME_RATE <= asked_at <= self._ceiling * SAME_RATE
+        self._hold = min(LONGEST_HOLD, self._hold * 2) if is_confirmed else SHORTEST_HOLD
+        # What went well before does not go well any more: it was a burst that went well.
+        self._is_bursty = self._is_bursty or asked_at < NEAR * self._sustained
+        self._ceiling = asked_at
+        at_least = let_through
+        if not self._is_bursty and self._sustained <= CREDIBLE * let_through:
+            at_least = max(let_through, min(self._sustained, asked_at))
+        aim = at_least if self._is_bursty else math.sqrt(at_least * asked_at)
+        self._rate = max(JUST_UNDER * aim, self._slowest)
+        self._steps = 0
+
+    def _speed_up(self, now: float) -> None:
+        if self._rate is None:
+            return
+        if self._rate < NEAR * self._ceiling and not self._is_bursty:
+            self._steps += 1
+            if self._steps >= STEP_REQUESTS:
+                self._steps = 0
+                self._sustained = max(self._sustained, self._rate)
+                self._rate = min(self._rate * STEP, max(self._rate, NEAR * self._ceiling))
+            return
+        # A bucket goes on filling while the gate is closed; with room for no burst that time is lost.
+        hold = self._hold if self._is_bursty else max(self._hold, min(LONGEST_HOLD, HOLD_PER_WAIT * self._closed))
+        quiet = now - self._pushed_at - hold
+        if quiet < 0:
+            return
+        start = BURSTY_CREEP if self._is_bursty else CREEP
+        creep = min(STEEPEST_CREEP, start * 2.0 ** min(64.0, quiet / CREEP_DOUBLES))
+        used = min(now - self._grown_at, 2 / self._rate)
+        self._rate *= 1 + min(creep * used, STEP - 1)

@@ -1,0 +1,63 @@
+"""What one answer says of its host's load.
+
+Contract: pure, one look at one event. Not in here: what follows from it for the host (`pace`) or for the URL (`check`).
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Final
+
+from urlsweep.core.model import Failure, Reason, Reply
+from urlsweep.core.rate_limit import stated_wait
+
+
+class Pressure(IntEnum):
+    """What one finished request says about its host's load."""
+
+    GOOD = 0  # an answer that was no trouble to give
+    ERROR = 1  # an answer or a failure that says nothing of load: never speeds a host up
+    OVERLOAD = 2  # 503 without a word about when to come again
+    STALL = 3  # connected, and then timed out or reset
+    UNREACHED = 4  # not connected, or not even found: too much for the host, or it is not there
+    PUSH_BACK = 5  # the host says so itself
+
+
+_FAILURES: Final = {
+    Reason.CONNECT_REFUSED: Pressure.UNREACHED,
+    Reason.CONNECT_RESET: Pressure.UNREACHED,
+    Reason.CONNECT_TIMEOUT: Pressure.UNREACHED,
+    Reason.CONNECT_UNREACHABLE: Pressure.UNREACHED,
+    # No load of the host's, but as long a wait for nothing as a connection that is not accepted.
+    Reason.DNS_TIMEOUT: Pressure.UNREACHED,
+    Reason.DNS_FAILURE: Pressure.UNREACHED,
+    Reason.RESPONSE_RESET: Pressure.STALL,
+    Reason.RESPONSE_TIMEOUT: Pressure.STALL,
+}
+
+
+def pressure_of(event: Reply | Failure, wall: float) -> Pressure:
+    """The pressure that `event` speaks of. `wall` is the time of day in seconds since the epoch."""
+    if isinstance(event, Failure):
+        return _FAILURES.get(event.reason, Pressure.ERROR)
+    status = event.status
+    if status < 400:
+        return Pressure.GOOD
+    if is_push_back(event, wall):
+        return Pressure.PUSH_BACK
+    if status == 503:
+        return Pressure.OVERLOAD
+    return Pressure.GOOD if status < 500 else Pressure.ERROR
+
+
+def is_push_back(reply: Reply, wall: float) -> bool:
+    """Whether `reply` says that its host is asked too much: 429 (RFC 6585 section 4); 503 with Retry-After (RFC 9110
+    section 15.6.4); 403 that says when to come again, or that nothing of an allowance is left, as GitHub's does. (A
+    Retry-After of 0 is put on every answer by some.)"""
+    status = reply.status
+    if status == 429:
+        return True
+    if status not in (403, 503):
+        return False
+    wait = stated_wait(reply, wall)
+    return wait is not None and (wait > 0 or status == 503)
