@@ -361,7 +361,7 @@ class Sweep:
     def _enqueue(self, job: _Job, now: float) -> None:
         host_key = job.url.host_key
         if self._paces_by_rule and (by_hand := self._policy.by_hand(job.url)) is not None:
-            self._pacer.bind(host_key, by_hand)
+            self._pacer.bind(host_key, by_hand, now)
         self._pacer.add(host_key, job, now)
 
     # -- robots.txt
@@ -375,7 +375,7 @@ class Sweep:
                 self._settle(job, self._check_of(job).kept_out(None))
                 return
             if known.crawl_delay is not None:
-                self._pacer.bind(job.url.host_key, ByHand(delay=known.crawl_delay))
+                self._pacer.bind(job.url.host_key, ByHand(delay=known.crawl_delay), now)
             self._enqueue(job, now)
         elif known is not None:
             self._settle(job, self._check_of(job).kept_out(known))

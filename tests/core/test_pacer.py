@@ -153,10 +153,10 @@ def test_what_holds_for_all_holds_over_all() -> None:
 
 def test_the_strictest_rule_of_a_hosts_urls_holds() -> None:
     pacer: Pacer[str] = Pacer(Limits())
-    pacer.bind(A, ByHand(per_host=50))
+    pacer.bind(A, ByHand(per_host=50), 0.0)
     assert len(take_all(pacer, 60)) == 50
-    pacer.bind(A, ByHand(per_host=2, delay=1.0))
-    pacer.bind(A, ByHand(per_host=9))
+    pacer.bind(A, ByHand(per_host=2, delay=1.0), 0.0)
+    pacer.bind(A, ByHand(per_host=9), 0.0)
     pacer.add(A, "x", 0.0)
     pacer.add(A, "y", 0.0)
     assert [pacer.next(0.0) is not None, pacer.next(0.0), pacer.wake_at()] == [True, None, 1.0]
@@ -258,6 +258,15 @@ def test_patience_ends_and_everything_is_given_up_with_the_evidence(event: Reply
     assert [item for _, item, _ in pacer.take_given_up()] == ["soon after"]
     pacer.add(A, "much later", now + 1000.0)
     assert names(take(pacer, now + 1000.0)) == ["much later"]
+
+
+def test_a_page_that_hangs_is_no_evidence_against_a_host_that_pushes_back() -> None:
+    pacer = pacer_of(Limits(patience=10.0), a=9)
+    pacer.release(one(pacer), PUSHED, 0.0, 0.0)
+    at = pacer.wake_at()
+    assert at is not None
+    pacer.release(one(pacer, at), Failure(Reason.RESPONSE_TIMEOUT, "slow"), 20.0, 0.0)
+    assert list(pacer.take_given_up()) == []
 
 
 # --- hosts that do not answer -----------------------------------------------------------------------------------------

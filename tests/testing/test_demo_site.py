@@ -13,7 +13,7 @@ from urlsweep.sources.input import Input
 from urlsweep.sources.source import DocumentSource
 from urlsweep.testing.demo_site import DemoSite
 
-SETTINGS = Settings(timeout=1, retry_delays=(0.05, 0.1), patience=1, proxy="", seed=1)
+SETTINGS = Settings(timeout=1, retry_delays=(0.05, 0.1), patience=5, proxy="", seed=1)
 
 
 async def listed(url: str) -> list[Target]:

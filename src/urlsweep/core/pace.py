@@ -125,6 +125,7 @@ class Pace:
         "_pushed_since",
         "_rate",
         "_refusals",
+        "_sent_at",
         "_served_at_once",
         "_slowest",
         "_start",
@@ -151,6 +152,7 @@ class Pace:
         self.cap = bounds.cap
         self.in_flight = 0
         self.opens_at = 0.0  # when the next request may go: the gate, or the spacing
+        self._sent_at = -math.inf  # the last request
         self.is_probing = False  # after push-back: one at a time until an answer
         self.is_outage = False  # it answered, and then could not be connected to any more
         self.storm = 0  # push-backs heeded
@@ -205,11 +207,21 @@ class Pace:
         self.cap = min(self.cap, bounds.cap)
         self._start = min(self._start, bounds.start)
         self.bound = min(self.bound, bounds.cap)
-        self.gap = max(self.gap, bounds.gap)
+        if bounds.gap > self.gap:
+            self.gap = bounds.gap
+            self.opens_at = max(self.opens_at, self._sent_at + bounds.gap)
+
+    def join(self, other: Pace) -> None:
+        """Stand for `other` too from now on: its bounds, its gate, and what is out under it."""
+        self._sent_at = max(self._sent_at, other._sent_at)
+        self.opens_at = max(self.opens_at, other.opens_at)
+        self.narrow(Bounds(other._start, other.cap, other.gap))
+        self.in_flight += other.in_flight
 
     def sent(self, now: float) -> int:
         """One more is out. Gives its level: how many are out with it, at once."""
         self.in_flight += 1
+        self._sent_at = now
         if self._began < 0:
             self._began = self._cycle_began = now
         if self.storm or self.gap:
@@ -390,7 +402,8 @@ class Pace:
         let_through = self._let_through(now)
         by_count = self._admitted >= ROUNDS_FOR_COUNT * self.bound if self.storm else self._admitted > 0
         if by_count and level > 1 and level >= self._served_at_once:
-            self._served_at_once = self.bound = level - 1
+            self._served_at_once = level - 1
+            self.bound = min(self.bound, level - 1)
             self._caution = min(MOST_CAUTION, self._caution * 2)
             if self._rate is None and self._admitted >= FEWEST_TO_TELL:
                 self._sustained = let_through

@@ -24,7 +24,7 @@ from urlsweep.core.groups import pace_key
 from urlsweep.core.limits import Limits, PaceBy
 from urlsweep.core.model import Failure, Reply
 from urlsweep.core.network import PROBES_AT_ONCE, NetworkWatch, reaches_nobody
-from urlsweep.core.pace import Pace
+from urlsweep.core.pace import LATENESS, Pace
 from urlsweep.core.policy import ByHand
 from urlsweep.core.pressure import Pressure, pressure_of
 from urlsweep.core.rate_limit import allowance, stated_wait
@@ -171,6 +171,10 @@ class _Address:
         self.hosts: set[str] = set()  # silent hosts that are there
 
 
+def _may_be_asked(host: _Host[Item]) -> bool:
+    return host.is_active and host.group.bucket >= 0
+
+
 class Pacer(Generic[Item]):
     """Hands out items, the group with most work left first (to within a factor of two), within every bound."""
 
@@ -245,7 +249,7 @@ class Pacer(Generic[Item]):
         if group.bucket < 0 or not host.is_active or group.size.bit_length() + _BUCKETS != group.bucket:
             self._settle(host, group, now)
 
-    def bind(self, host_key: str, by_hand: ByHand) -> None:
+    def bind(self, host_key: str, by_hand: ByHand, now: float) -> None:
         """Keep the group of `host_key` within what was said by hand for one of its URLs, the strictest of all."""
         host = self._hosts.get(host_key)
         if host is None:
@@ -254,6 +258,7 @@ class Pacer(Generic[Item]):
         bounds = self._limits.bounds_of(host_key, by_hand)
         host.most_at_first = min(host.most_at_first, bounds.first)
         host.group.pace.narrow(bounds)
+        self._settle(host, host.group, now)  # it may be out of room now
 
     # -- out
 
@@ -263,14 +268,13 @@ class Pacer(Generic[Item]):
             self._wake(now)
         if self.in_flight >= self._concurrency:
             return None
-        if self._network.is_down:
-            return self._next_probe(now)
         if not self._used_buckets or now < self._opens_at:
             return None
-        bucket = self._used_buckets.bit_length() - 1
-        if bucket < _BUCKETS and self._silent_slots <= self._in_flight_silent < self.in_flight:
+        if self._network.is_down:
+            return self._next_probe(now)
+        if self._is_a_slot_awaited:
             return None
-        ready = self._ready[bucket]
+        ready = self._ready[self._used_buckets.bit_length() - 1]
         group = next(iter(ready.values()))
         ready.move_to_end(group.key)  # groups with as much work left take turns
         active = group.active
@@ -295,7 +299,8 @@ class Pacer(Generic[Item]):
         if group.is_silent:
             self._in_flight_silent += 1
         if self._total_gap:
-            self._opens_at = max(self._opens_at, now - self._total_gap) + self._total_gap
+            # A little lateness (a busy machine's timers) is made up for, or the rate would not be reached.
+            self._opens_at = max(self._opens_at, now - min(self._total_gap, LATENESS)) + self._total_gap
         self._settle(host, group, now)
         return Ticket(host.key, pace.storm, level, now), item
 
@@ -316,7 +321,7 @@ class Pacer(Generic[Item]):
         pressure = pressure_of(event, wall)
         is_free = False
         if pressure is Pressure.GOOD:
-            if host.state is not _ALIVE or self._network.is_alarmed:
+            if host.state is not _ALIVE or self._network.is_alarmed or host.evidence is not None:
                 self._answered(host, group, event)
                 group = host.group  # by now it may be another: see `_join`
                 pace = group.pace
@@ -337,7 +342,8 @@ class Pacer(Generic[Item]):
                 is_free = pace.overload(now, kind, ticket.storm, ticket.level)
             else:
                 pace.error()
-        if pace.rounds and not self._network.is_down and pace.is_given_up(now):
+        says_so = pressure is Pressure.PUSH_BACK or pressure is Pressure.UNREACHED  # only these are evidence
+        if says_so and pace.rounds and not self._network.is_down and pace.is_given_up(now):
             for member in group.members:
                 self._give_up(member, event, now)
         self._settle(host, group, now)
@@ -370,10 +376,11 @@ class Pacer(Generic[Item]):
     def wake_at(self) -> float | None:
         """When something that is waiting for a time becomes ready at the earliest."""
         times = [self._timers[0][0]] if self._timers else []
-        if self._network.is_down:
-            times.append(self._network.probe_at)
-        elif self._used_buckets and self._total_gap:
-            times.append(self._opens_at)
+        if self._used_buckets and self.in_flight < self._concurrency:  # else it is a slot that is waited for
+            if self._network.is_down:
+                times.append(max(self._opens_at, 0.0 if self._probes else self._network.probe_at))
+            elif self._total_gap and not self._is_a_slot_awaited:
+                times.append(self._opens_at)
         return min(times, default=None)
 
     def gated(self, now: float) -> Gated:
@@ -402,6 +409,12 @@ class Pacer(Generic[Item]):
                 told.append(slowed)
         return heapq.nlargest(SLOWED_TOLD, told, key=lambda slowed: (slowed.held, slowed.pushed)), count
 
+    @property
+    def _is_a_slot_awaited(self) -> bool:
+        """Whether nothing is ready but silent hosts, and these have all the slots that they may hold."""
+        is_silent = self._used_buckets >> _BUCKETS == 0
+        return is_silent and self._silent_slots <= self._in_flight_silent < self.in_flight
+
     # -- answers
 
     def _answered(self, host: _Host[Item], group: _Group[Item], event: Reply | Failure) -> None:
@@ -428,7 +441,7 @@ class Pacer(Generic[Item]):
     def _failed(
         self, host: _Host[Item], group: _Group[Item], ticket: Ticket, event: Failure, pressure: Pressure, now: float
     ) -> bool:
-        if not host.is_private and reaches_nobody(event.reason):
+        if not host.is_private and (self._network.is_down or reaches_nobody(event.reason)):
             self._network.failed(host.key, event.reason, now, has_answered=host.state is _ALIVE)
         if self._network.is_down and not host.is_private:
             return True
@@ -507,6 +520,7 @@ class Pacer(Generic[Item]):
 
     def _forgive(self) -> None:
         """The network is back: that hosts could not be reached was not theirs."""
+        self._probes.clear()
         for group in self._groups.values():
             if group.pace.is_outage:
                 group.pace.begin_anew()
@@ -518,13 +532,13 @@ class Pacer(Generic[Item]):
                 return None
             network.probing(now)
             suspects = [self._hosts[key] for key in network.suspects if key in self._hosts]
-            able = [host for host in suspects if host.waiting or host.late]
-            if not able:  # what these hosts were asked is settled: any other will do
-                able = [group.active[0] for group in self._groups.values() if group.active]
+            able = [host for host in suspects if _may_be_asked(host)]
+            if not able:  # what these hosts were asked is settled, or they are closed: any other will do
+                able = [group.active[0] for ready in self._ready for group in ready.values()]
             self._probes = able[:PROBES_AT_ONCE]
         while self._probes:
             host = self._probes.pop()
-            if host.waiting or host.late:
+            if _may_be_asked(host):
                 return self._take(host, host.group, now)
         return None
 
@@ -563,7 +577,7 @@ class Pacer(Generic[Item]):
         other.requests += group.requests
         other.held += group.held
         other.has_answered = True
-        other.pace.in_flight += group.pace.in_flight
+        other.pace.join(group.pace)
         if host.is_active:
             other.active.append(host)
         host.group = other
@@ -657,7 +671,7 @@ class Pacer(Generic[Item]):
     def _retire(self, group: _Group[Item], now: float) -> None:
         """Remember an idle group among the others, and forget the one that has been idle longest."""
         pace = group.pace
-        if group.size or group.put_off or pace.in_flight or not group.members:
+        if group.size or group.put_off or pace.in_flight or self._groups.get(group.key) is not group:
             return
         if pace.opens_at > now:  # a gate outlives its queue
             if not group.timer_at:
