@@ -105,6 +105,7 @@ LOOP = ("location", "/")
 WAIT_7 = ("retry-after", "7")
 WAIT_DATE = ("retry-after", "Sun, 06 Nov 1994 08:50:07 GMT")
 WAIT_HOUR = ("retry-after", "3600")
+NOTHING_LEFT = (("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "30"))
 CHALLENGE = ("cf-mitigated", "challenge")
 
 METHODS = [
@@ -259,6 +260,22 @@ WAITS = [
         (UNVERIFIED, "rate_limited", 503),
         detail="answered 503 Service Unavailable 3 times, the last answer asking to wait 7 s",
     ),
+    Life("403 that says when to come again is a wait", [r(403, WAIT_7), r(200)], [HEAD, GET + " +7"], (OK, None, 200)),
+    Life(
+        "403 that says so to the end",
+        [r(403, WAIT_7)] * 3,
+        [HEAD, GET + " +7", GET + " +7"],
+        (UNVERIFIED, "rate_limited", 403),
+        detail="answered 403 Forbidden 3 times, the last answer asking to wait 7 s",
+    ),
+    Life("403 with nothing left is a wait", [r(403, *NOTHING_LEFT), r(200)], [HEAD, GET + " +30"], (OK, None, 200)),
+    Life(
+        "403 with a Retry-After of 0 is a plain one",
+        [r(403, ("retry-after", "0"))] * 2,
+        [HEAD, GET + " >"],
+        (BROKEN, "http.403", 403),
+    ),
+    Life("404 with Retry-After is a plain one", [r(404, WAIT_7)] * 2, [HEAD, GET + " >"], (BROKEN, "http.404", 404)),
     Life("500 with Retry-After is none", [r(500, WAIT_7), r(200)], [HEAD, GET + " >"], (OK, None, 200)),
     Life(
         "429 and one try",
@@ -651,6 +668,109 @@ def test_a_503_that_names_no_time_is_parked_a_few_times_only() -> None:
     assert (step.outcome, step.reason, step.attempts) == (DOWN, "http.503", PARKS_ON_503 + PLAIN.tries)
 
 
+def test_parking_goes_back_to_the_chains_start_by_get() -> None:
+    check, chance = Check(url(START), PLAIN, HeadTrust()), random.Random(0)
+    hop = check.next(to(B), WALL, chance)
+    assert isinstance(hop, Ask)
+    assert (hop.request.url, hop.turn) == (B, Turn.FIRST)
+    again = check.next(r(429, WAIT_7), WALL, chance, is_free=True)
+    assert isinstance(again, Ask)
+    assert (again.request.method, again.request.url, again.turn) == ("GET", START, Turn.NEXT)
+    verdict = check.next(r(200), WALL, chance)
+    assert isinstance(verdict, Verdict)
+    assert (verdict.outcome, verdict.hops, verdict.final_url, verdict.attempts) == (OK, (), START, 3)
+
+
+def test_tries_go_on_where_they_were_before_the_parking() -> None:
+    check, chance = Check(url(START), GET_ONLY, HeadTrust()), random.Random(0)
+    delays = []
+    step: Ask | Verdict = check.first()
+    for event, is_free in [(r(500), False), (r(429), True), (r(500), False), (r(429), True), (r(500), False)]:
+        assert isinstance(step, Ask)
+        step = check.next(event, WALL, chance, is_free=is_free)
+        delays.append(step.delay if isinstance(step, Ask) else None)
+    assert delays == [1.0, 0.0, 5.0, 0.0, None]
+    assert isinstance(step, Verdict)
+    assert (step.outcome, step.reason, step.attempts) == (DOWN, "http.500", 5)
+
+
+def test_what_a_parked_url_finds_contradicts_nothing_that_head_said_before() -> None:
+    trust = HeadTrust()
+    for number in range(3):
+        check, chance = Check(url(f"{START}{number}"), PLAIN, trust), random.Random(0)
+        check.next(r(405), WALL, chance)  # HEAD
+        check.next(r(429), WALL, chance, is_free=True)  # GET
+        assert isinstance(check.next(r(200), WALL, chance), Verdict)
+    assert trust.is_trusted("a.test:80")
+
+
+def test_head_that_is_pushed_back_proves_no_limit() -> None:
+    """Two hosts push back HEAD: one for its method, and one since it is asked too much."""
+    chance = random.Random(0)
+    for does_head_work in (False, True):
+        trust = HeadTrust()
+        for number in range(HeadTrust.LIMIT):
+            assert trust.is_trusted("a.test:80")
+            parked = Check(url(f"{START}{number}"), PLAIN, trust)
+            assert isinstance(parked.next(r(429), WALL, chance, is_free=True), Ask)
+            # The next to be asked is the probe.
+            probe = Check(url(f"{START}probe"), PLAIN, trust)
+            assert probe.first().request.method == "GET"
+            assert isinstance(probe.next(r(200), WALL, chance), Verdict)
+            if does_head_work:
+                live([r(200)], start=f"{START}head", trust=trust)
+        assert trust.is_trusted("a.test:80") is does_head_work
+
+
+def test_nothing_but_a_success_ends_the_doubt_about_head() -> None:
+    trust, chance = HeadTrust(), random.Random(0)
+    Check(url(START), PLAIN, trust).next(r(429), WALL, chance, is_free=True)
+    for event in (r(404), r(429), f(Reason.RESPONSE_RESET)):
+        check = Check(url(START + "x"), PLAIN, trust)
+        assert check.first().request.method == "GET"
+        check.next(event, WALL, chance, is_free=True)
+    assert trust.is_trusted("b.test:80")
+    Check(url(START), PLAIN, trust).next(r(204), WALL, chance)
+    assert trust.is_trusted("a.test:80")
+
+
+def test_a_connection_that_fails_says_nothing_of_head() -> None:
+    trust = HeadTrust()
+    Check(url(START), PLAIN, trust).next(f(Reason.CONNECT_REFUSED), WALL, random.Random(0), is_free=True)
+    assert trust.is_trusted("a.test:80")
+
+
+def test_a_wall_is_not_parked() -> None:
+    check = Check(url(START), GET_ONLY, HeadTrust())
+    verdict = check.next(r(429, CHALLENGE, WAIT_7), WALL, random.Random(0), is_free=True)
+    assert isinstance(verdict, Verdict)
+    assert (verdict.outcome, verdict.reason) == (UNVERIFIED, "bot_wall")
+
+
+@pytest.mark.parametrize(
+    ("event", "expected"),
+    [(r(200), (OK, None)), (to(B), None), (f(Reason.CONNECT_REFUSED), None)],
+)
+def test_an_answer_that_decides_is_not_parked(event: Event, expected: tuple[Outcome, str | None] | None) -> None:
+    step = Check(url(START), PLAIN, HeadTrust()).next(event, WALL, random.Random(0), is_free=True)
+    if expected is None:
+        assert isinstance(step, Ask)
+        assert (step.turn, step.delay) == (Turn.FIRST if isinstance(event, Reply) else Turn.NEXT, 0.0)
+    else:
+        assert isinstance(step, Verdict)
+        assert (step.outcome, step.reason) == expected
+
+
+def test_push_back_to_the_end_tells_how_often_it_was_met() -> None:
+    check, chance = Check(url(START), PLAIN, HeadTrust()), random.Random(0)
+    step: Ask | Verdict = check.first()
+    while isinstance(step, Ask):
+        step = check.next(r(503, WAIT_7), WALL, chance, is_free=True)
+    assert step.detail == (
+        f"answered 503 Service Unavailable {PARKS + PLAIN.tries} times, the last answer asking to wait 7 s"
+    )
+
+
 def test_parking_is_no_try_even_where_there_is_only_one() -> None:
     check = Check(url(START), ONE_TRY, HeadTrust())
     assert isinstance(check.next(r(429, WAIT_7), WALL, random.Random(0), is_free=True), Ask)
@@ -676,6 +796,22 @@ def test_later_tries_come_late_and_only_the_last_may_connect_for_long() -> None:
         step = check.next(f(Reason.CONNECT_TIMEOUT), WALL, chance)
     assert connects == [EARLY_CONNECT, EARLY_CONNECT, PLAIN.connect_timeout]
     assert turns == [Turn.NEXT, Turn.LATE, Turn.LATE]
+
+
+@pytest.mark.parametrize(
+    ("policy", "connects"),
+    [
+        (replace(PLAIN, tries=1), [10.0]),
+        (replace(PLAIN, tries=2), [EARLY_CONNECT, 10.0]),
+        (replace(PLAIN, connect_timeout=2.0), [2.0, 2.0, 2.0]),
+        (replace(PLAIN, timeout=7.0), [EARLY_CONNECT, EARLY_CONNECT, 7.0]),
+        (replace(PLAIN, timeout=3.0), [3.0, 3.0, 3.0]),
+    ],
+)
+def test_no_request_may_connect_for_longer_than_told(policy: Policy, connects: list[float]) -> None:
+    _, _, requests = live([f(Reason.CONNECT_TIMEOUT)] * len(connects), policy)
+    assert [min(request.connect_timeout, request.timeout) for request in requests] == connects
+    assert {request.timeout for request in requests} == {policy.timeout}
 
 
 # --- a host that was given up, a run that ends ------------------------------------------------------------------------
@@ -708,6 +844,32 @@ def test_a_url_of_a_host_that_was_given_up_after_it_was_asked() -> None:
     assert "not asked again" in (verdict.detail or "")
 
 
+def test_a_url_that_had_trouble_of_its_own_and_whose_host_was_given_up_then() -> None:
+    check = Check(url(START), GET_ONLY, HeadTrust())
+    check.next(r(500), WALL, random.Random(0))
+    verdict = check.given_up("a.test:80", r(429))
+    assert (verdict.outcome, verdict.reason) == (UNVERIFIED, "rate_limited")
+    # A 500 is no evidence of what was decided.
+    assert (verdict.status, verdict.method, verdict.attempts) == (None, None, 1)
+
+
+def test_a_url_whose_redirect_leads_to_a_host_that_was_given_up() -> None:
+    check = Check(url(START), GET_ONLY, HeadTrust())
+    check.next(to(B), WALL, random.Random(0))
+    verdict = check.given_up("b.test:80", f(Reason.CONNECT_TIMEOUT))
+    assert (verdict.outcome, verdict.reason) == (DOWN, "connect.timeout")
+    assert (verdict.final_url, verdict.hops, verdict.attempts) == (B, (Hop(START, 302),), 1)
+    assert "b.test:80" in (verdict.detail or "")
+
+
+def test_a_url_that_met_the_outage_for_which_its_host_was_given_up() -> None:
+    check = Check(url(START), GET_ONLY, HeadTrust())
+    check.next(f(Reason.CONNECT_REFUSED), WALL, random.Random(0), is_free=True)
+    verdict = check.given_up("a.test:80", f(Reason.CONNECT_TIMEOUT))
+    assert (verdict.outcome, verdict.reason) == (DOWN, "connect.timeout")
+    assert (verdict.status, verdict.method, verdict.elapsed, verdict.attempts) == (None, "GET", 0.5, 1)
+
+
 def test_what_robots_txt_keeps_out() -> None:
     check = Check(url(START), PLAIN, HeadTrust())
     assert (check.kept_out(None).outcome, check.kept_out(None).reason) == (SKIPPED, "skip.robots")
@@ -719,6 +881,12 @@ def test_what_robots_txt_keeps_out() -> None:
     assert isinstance(dead, Verdict)
     assert (check.kept_out(refused).outcome, check.kept_out(refused).reason) == (SKIPPED, "skip.robots")
     assert (check.kept_out(dead).outcome, check.kept_out(dead).reason) == (DOWN, "connect.refused")
+    pushed_back = Check(url(START + "robots.txt"), by_get, HeadTrust()).given_up("a.test:80", r(429))
+    limited = check.kept_out(pushed_back)
+    assert (limited.outcome, limited.reason) == (UNVERIFIED, "rate_limited")
+    for verdict in (check.kept_out(None), check.kept_out(refused), check.kept_out(dead), limited):
+        assert (verdict.attempts, verdict.status, verdict.method, verdict.checked_at) == (0, None, None, None)
+        assert "robots.txt" in (verdict.detail or "")
 
 
 def test_what_is_unfinished_has_no_status_whatever_came_before() -> None:

@@ -136,25 +136,48 @@ class Verdict(msgspec.Struct, frozen=True):
 
 
 class HeadTrust:
-    """Which hosts' HEAD answers were contradicted by GET: after two, such a host is asked by GET alone."""
+    """Which hosts' HEAD answers were contradicted by GET: after two, such a host is asked by GET alone.
+
+    HEAD that is pushed back proves no limit: until something succeeds, what is asked next is asked by GET. Some push
+    back every HEAD, and would be given up without ever having been asked what they answer.
+    """
 
     LIMIT: Final = 2
     HOSTS_KEPT: Final = 65_536  # the ones met longest ago are forgotten first; forgetting costs one HEAD
 
-    __slots__ = ("_contradicted",)
+    __slots__ = ("_contradicted", "_doubted", "_refuted")
 
     def __init__(self) -> None:
         self._contradicted: OrderedDict[str, int] = OrderedDict()
+        self._doubted: OrderedDict[str, int] = OrderedDict()  # HEAD was pushed back, and nothing has succeeded since
+        self._refuted: OrderedDict[str, int] = OrderedDict()  # how often GET was the first to, in a row
 
     def is_trusted(self, host_key: str) -> bool:
-        """Whether HEAD is worth sending to this host."""
-        return self._contradicted.get(host_key, 0) < self.LIMIT
+        """Whether HEAD is worth sending to this host, now."""
+        if self._contradicted.get(host_key, 0) >= self.LIMIT:
+            return False
+        return host_key not in self._doubted and self._refuted.get(host_key, 0) < self.LIMIT
 
     def contradicted(self, host_key: str) -> None:
         """GET succeeded where HEAD had not."""
-        self._contradicted[host_key] = self._contradicted.pop(host_key, 0) + 1
-        if len(self._contradicted) > self.HOSTS_KEPT:
-            self._contradicted.popitem(last=False)
+        self._count(self._contradicted, host_key)
+
+    def pushed_back(self, host_key: str) -> None:
+        """HEAD was."""
+        self._count(self._doubted, host_key)
+
+    def succeeded(self, host_key: str, method: str) -> None:
+        """An accepted answer to `method`."""
+        if method == "HEAD":
+            self._refuted.pop(host_key, None)
+            self._doubted.pop(host_key, None)
+        elif self._doubted.pop(host_key, None) is not None:
+            self._count(self._refuted, host_key)
+
+    def _count(self, counts: OrderedDict[str, int], host_key: str) -> None:
+        counts[host_key] = counts.pop(host_key, 0) + 1
+        if len(counts) > self.HOSTS_KEPT:
+            counts.popitem(last=False)
 
 
 def _said(status: int) -> str:
@@ -320,6 +343,7 @@ class Check:
     def _accept(self, reply: Reply) -> Verdict:
         if self._method == "GET" and self._head_said_no:
             self._trust.contradicted(self.url.host_key)
+        self._trust.succeeded(self.url.host_key, self._method)
         reason = None if 200 <= reply.status <= 299 else http_reason(reply.status)
         detail = None if reason is None else _said(reply.status)
         if self._left_https:
@@ -378,6 +402,8 @@ class Check:
         self._parks += 1
         self._parked_after = event
         self._head_said_no = False
+        if self._method == "HEAD" and isinstance(event, Reply):
+            self._trust.pushed_back(self.url.host_key)
         self._start_chain("GET")
         return Ask(self._request())
 
