@@ -112,6 +112,12 @@ def test_the_engine_imports_the_core_and_protocols() -> None:
         assert foreign <= PROTOCOLS | {"urlsweep.ledger", "urlsweep.robots"}, name
 
 
+def test_the_engines_own_books_are_its_own() -> None:
+    for name in MODULES:
+        if name != "urlsweep.engine":
+            assert not ours(name) & {"urlsweep.ledger", "urlsweep.robots"}, name
+
+
 def test_nothing_but_the_program_imports_the_command_line() -> None:
     for name in MODULES:
         if not within(name, "cli") and name != "urlsweep.__main__":

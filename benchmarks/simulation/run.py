@@ -71,7 +71,8 @@ class Clock:
 
     def wake(self, when: float) -> float:
         """When a timer set for `when` fires."""
-        return math.ceil(when / self.timer_step) * self.timer_step if self.timer_step else when
+        # Never before, not even by the rounding of the product.
+        return max(when, math.ceil(when / self.timer_step) * self.timer_step) if self.timer_step else when
 
 
 @dataclass(slots=True)

@@ -359,10 +359,13 @@ class Sweep:
             self._enqueue(job, now)
 
     def _enqueue(self, job: _Job, now: float) -> None:
-        host_key = job.url.host_key
-        if self._paces_by_rule and (by_hand := self._policy.by_hand(job.url)) is not None:
-            self._pacer.bind(host_key, by_hand, now)
-        self._pacer.add(host_key, job, now)
+        self._bind_by_rule(job.url, now)
+        self._pacer.add(job.url.host_key, job, now)
+
+    def _bind_by_rule(self, url: Url, now: float) -> None:
+        """Keep the host of `url`, a target's or where a redirect leads, within what rules say for its pace."""
+        if self._paces_by_rule and (by_hand := self._policy.by_hand(url)) is not None:
+            self._pacer.bind(url.host_key, by_hand, now)
 
     # -- robots.txt
 
@@ -380,6 +383,7 @@ class Sweep:
         elif known is not None:
             self._settle(job, self._check_of(job).kept_out(known))
         elif self._robots.wait(origin, job):
+            self._bind_by_rule(job.url, now)
             url = job.url._replace(href=robots_url(job.url), fragment="")
             self._pacer.add(url.host_key, self._robots_job(url), now, turn=Turn.FIRST)
 
@@ -481,6 +485,8 @@ class Sweep:
                 self._settle(job, step)
             else:
                 job.ask = step
+                if self._paces_by_rule and isinstance(url := parse(step.request.url), Url):
+                    self._bind_by_rule(url, now)
                 self._pacer.add(step.request.host_key, job, now, delay=step.delay, turn=step.turn)
             ready = None if self._done.is_set() else self._pacer.next(now)
             self._pump(loop)

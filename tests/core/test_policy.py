@@ -11,6 +11,7 @@ import pytest
 
 from urlsweep.core.model import Outcome, Reason
 from urlsweep.core.policy import (
+    ByHand,
     Method,
     Policy,
     PolicyError,
@@ -144,9 +145,24 @@ def test_values_out_of_range_are_refused_by_name(wrong: dict[str, Any]) -> None:
         Policy(**wrong)
 
 
-def test_a_rules_timeout_is_checked_when_it_is_made_and_not_in_the_middle_of_a_run() -> None:
-    with pytest.raises(PolicyError, match="timeout"):
-        Rule(re.compile("x"), timeout=0)
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"timeout": 0},
+        {"per_host": 0},
+        {"per_host": 100_001},
+        {"rate": 0.0},
+        {"rate": -1.0},
+        {"rate": 1e7},
+        {"rate": float("nan")},
+        {"delay": -0.1},
+        {"delay": 3601.0},
+        {"delay": float("nan")},
+    ],
+)
+def test_a_rules_values_are_checked_when_it_is_made_and_not_in_the_middle_of_a_run(wrong: dict[str, Any]) -> None:
+    with pytest.raises(PolicyError, match=next(iter(wrong))):
+        Rule(re.compile("x"), **wrong)
 
 
 # --- filters ----------------------------------------------------------------------------------------------------------
@@ -256,6 +272,53 @@ def test_rules_apply_in_their_order_and_only_where_they_match() -> None:
     assert (str(slow.accept), slow.timeout, slow.connect_timeout, slow.method) == ("401", 60, 5, Method.GET)
     assert slow.fields_for("http://a.test") == (("x-api-key", "2"),)
     assert slow.fields_for("http://b.test") == ()
+
+
+def test_what_rules_say_of_a_hosts_pace_later_ones_over_earlier_ones() -> None:
+    policy = Policy(
+        rules=(
+            Rule(re.compile("a.test"), per_host=2, rate=5.0),
+            Rule(re.compile("a.test"), timeout=5),  # says nothing of it
+            Rule(re.compile("/slow"), rate=1.0, delay=0.0),
+        )
+    )
+    assert policy.paces_by_rule
+    assert policy.by_hand(url("http://b.test/")) is None
+    assert policy.by_hand(url("http://a.test/")) == ByHand(2, 5.0, None)
+    assert policy.by_hand(url("http://a.test/slow")) == ByHand(2, 1.0, 0.0)
+    assert policy.by_hand(url("http://b.test/slow")) == ByHand(None, 1.0, 0.0)
+
+
+def test_rules_that_say_nothing_of_pace_bound_nothing() -> None:
+    policy = Policy(rules=(Rule(re.compile(""), timeout=5, robots=True),))
+    assert not policy.paces_by_rule
+    assert policy.by_hand(url("http://a.test/")) is None
+
+
+def test_whose_robots_txt_is_obeyed() -> None:
+    def obeyed(policy: Policy) -> list[str]:
+        return [name for name in "abc" if policy.obeys_robots(url(f"http://{name}.test/"))]
+
+    some = (Rule(re.compile("[ab].test"), robots=True), Rule(re.compile("b.test"), robots=False))
+    assert obeyed(Policy()) == []
+    assert obeyed(Policy(robots=True)) == ["a", "b", "c"]
+    assert obeyed(Policy(rules=some)) == ["a"]
+    assert obeyed(Policy(robots=True, rules=some)) == ["a", "c"]
+    assert obeyed(Policy(robots=True, rules=(*some, Rule(re.compile("b.test"), delay=1.0)))) == ["a", "c"]
+
+
+@pytest.mark.parametrize(
+    ("policy", "matter"),
+    [
+        (Policy(), False),
+        (Policy(robots=True), True),
+        (Policy(rules=(Rule(re.compile("a"), robots=False),)), False),
+        (Policy(rules=(Rule(re.compile("a"), robots=True),)), True),
+        (Policy(robots=True, rules=(Rule(re.compile("a"), robots=False),)), True),
+    ],
+)
+def test_whether_any_robots_txt_may_have_to_be_asked_for(policy: Policy, matter: bool) -> None:
+    assert policy.robots_matter is matter
 
 
 def test_unscoped_credentials_are_bound_to_one_origin() -> None:

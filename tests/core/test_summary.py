@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
+import pytest
+
+from urlsweep.core.bottleneck import Limiter, SlowedHost
 from urlsweep.core.model import Category, Hop, Outcome, Reason, Result
 from urlsweep.core.summary import EXAMPLES_PER_REASON, HOSTS_KEPT, Summary
 
@@ -47,6 +52,22 @@ def test_which_outcomes_fail_a_run() -> None:
     assert summary.failed([]) == 0
 
 
+def test_a_new_summary_says_nothing_was_limited_by_anything() -> None:
+    summary = Summary()
+    assert not summary.is_network_lost
+    assert summary.bottleneck.seconds == dict.fromkeys(Limiter, 0.0)
+    assert (summary.bottleneck.slowed, summary.bottleneck.slowed_hosts) == ([], 0)
+    other = Summary()
+    other.bottleneck.seconds[Limiter.SLOTS] += 1.0
+    assert summary.bottleneck.seconds[Limiter.SLOTS] == 0.0
+
+
+def test_a_slowed_hosts_push_backs_of_all_kinds() -> None:
+    slowed = SlowedHost("a.test:80", push_backs=Counter({"429": 3, "connect.refused": 2}))
+    assert slowed.pushed == 5
+    assert SlowedHost("b.test:80").pushed == 0
+
+
 def test_a_lost_row_is_told() -> None:
     summary = Summary(rows_in=2)
     summary.add(row(Outcome.OK))
@@ -66,6 +87,7 @@ def test_the_slowest_hosts_by_mean_time() -> None:
     for host, seconds in (("a", 1.0), ("a", 3.0), ("b", 2.5), ("c", 0.1)):
         summary.asked(host, seconds)
     assert summary.requests == 4
+    assert summary.bottleneck.request_seconds == pytest.approx(6.6)
     assert [(times.host, times.mean, times.slowest) for times in summary.slowest_hosts(2)] == [
         ("b", 2.5, 2.5),
         ("a", 2.0, 3.0),

@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
+from urlsweep.core.check import EARLY_CONNECT, LONGEST_WAIT
 from urlsweep.core.documents import FetchError
 from urlsweep.core.model import Failure, Fault, Outcome, Reason, Reply
 from urlsweep.core.policy import Method, Policy, Rule, StatusSet, basic_authorization
 from urlsweep.fetch import DocumentFetcher
-from urlsweep.testing.fake import Answer, Behaviour, FakeTransport, failure, reply
+from urlsweep.testing.fake import Answer, Behaviour, DeadHost, FakeTransport, failure, reply
 from urlsweep.testing.virtual_time import run_virtual
 
 MAP = "http://a.test/sitemap.xml"
@@ -64,6 +65,33 @@ def test_what_may_pass_is_asked_again_later() -> None:
     assert ended_at == 31.0
 
 
+def test_push_back_costs_a_try_and_a_wait_that_ends() -> None:
+    """Nobody paces documents: a server that asks for a day is waited for as long as a person would, twice."""
+    transport = FakeTransport({MAP: reply(429, ("retry-after", "86400"))})
+    fetcher = DocumentFetcher(transport, EXACT)
+
+    async def go() -> float:
+        with pytest.raises(FetchError, match="answered 429 Too Many Requests 3 times"):
+            async with fetcher.fetch(MAP):
+                pass
+        return asyncio.get_running_loop().time()
+
+    assert run_virtual(go()) == 2 * LONGEST_WAIT
+    assert transport.sent_to(MAP) == [0.0, LONGEST_WAIT, 2 * LONGEST_WAIT]
+
+
+def test_a_dead_server_does_not_hold_the_first_tries_for_long() -> None:
+    transport = FakeTransport(hosts={"a.test": DeadHost()})
+
+    async def go() -> float:
+        with pytest.raises(FetchError):
+            async with DocumentFetcher(transport, EXACT).fetch(MAP):
+                pass
+        return asyncio.get_running_loop().time()
+
+    assert run_virtual(go()) == EARLY_CONNECT + 1 + EARLY_CONNECT + 5 + EXACT.connect_timeout
+
+
 @pytest.mark.parametrize(
     ("answer", "expected"),
     [
@@ -71,6 +99,9 @@ def test_what_may_pass_is_asked_again_later() -> None:
         (reply(500), (Outcome.DOWN, "http.500", 500)),
         (reply(304), (Outcome.BROKEN, "http.304", 304)),
         (reply(429), (Outcome.UNVERIFIED, "rate_limited", 429)),
+        (reply(503), (Outcome.DOWN, "http.503", 503)),
+        (reply(503, ("retry-after", "1")), (Outcome.UNVERIFIED, "rate_limited", 503)),
+        (reply(403, ("retry-after", "1")), (Outcome.UNVERIFIED, "rate_limited", 403)),
         (reply(403, ("cf-mitigated", "challenge")), (Outcome.UNVERIFIED, "bot_wall", 403)),
         (reply(302, ("location", "/sitemap.xml")), (Outcome.BROKEN, "redirect.loop", 302)),
         (failure(Reason.DNS_NOT_FOUND), (Outcome.BROKEN, "dns.not_found", None)),

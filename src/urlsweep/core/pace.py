@@ -121,6 +121,7 @@ class Pace:
         "_loss_share",
         "_losses",
         "_lost_at",
+        "_outage_since",
         "_pushed_at",
         "_pushed_since",
         "_rate",
@@ -159,6 +160,7 @@ class Pace:
         self.rounds = 0  # of them, since the last answer
         self.push_backs: Counter[str] | None = None  # by their kind
         self._pushed_since = 0.0  # when the first of `rounds` came
+        self._outage_since = 0.0  # when it could not be connected to any more
         self._pushed_at = 0.0  # the last one heeded
         self._losses = 0  # in a row
         self._lost_at = 0  # the bound at the last of them
@@ -207,9 +209,9 @@ class Pace:
         self.cap = min(self.cap, bounds.cap)
         self._start = min(self._start, bounds.start)
         self.bound = min(self.bound, bounds.cap)
-        if bounds.gap > self.gap:
-            self.gap = bounds.gap
-            self.opens_at = max(self.opens_at, self._sent_at + bounds.gap)
+        self.gap = max(self.gap, bounds.gap)
+        if self.gap:
+            self.opens_at = max(self.opens_at, self._sent_at + self.gap)
 
     def join(self, other: Pace) -> None:
         """Stand for `other` too from now on: its bounds, its gate, and what is out under it."""
@@ -288,6 +290,7 @@ class Pace:
         if storm != self.storm:
             self._count(kind)
             return True
+        self.is_outage = False
         if self.is_probing:
             if self._closed < self._limits.first_wait:  # that was no rest
                 self._close(now, kind, None)
@@ -331,6 +334,7 @@ class Pace:
             self._losses = 0
             self.bound = max(1, self.bound // 2)
             self.is_outage = True
+            self._outage_since = now
             self._close(now, kind, None)
 
     def push_back(self, now: float, kind: str, storm: int, level: int, wait: float | None) -> None:
@@ -341,6 +345,7 @@ class Pace:
                 self.shut(now, wait)
             return
         self._losses = 0
+        self.is_outage = False
         if self.rounds == 0:
             self._learn(now, level)
         elif wait is None and self._sustained * self._closed > 1:
@@ -353,10 +358,16 @@ class Pace:
 
     def is_given_up(self, now: float) -> bool:
         """Whether patience has ended: push-back or no connection, and nothing else, for as long as it goes."""
-        if not self.rounds:
-            return False
-        patience = self._limits.outage_patience if self.is_outage else self._limits.patience
-        return now - self._pushed_since >= patience
+        return self.rounds > 0 and now >= self._patience_ends_at
+
+    @property
+    def _patience_ends_at(self) -> float:
+        limits = self._limits
+        pushed_until = self._pushed_since + limits.patience
+        if not self.is_outage:
+            return pushed_until
+        # Of its own, from its start: what came before was another trouble. But two in turns end too.
+        return min(self._outage_since, pushed_until) + limits.outage_patience
 
     def begin_anew(self) -> None:
         """After it was given up, for URLs that come much later: one is asked, as a probe."""
@@ -381,10 +392,9 @@ class Pace:
         self.is_probing = True
         self.rounds += 1
         if self.rounds == 1:
-            self._pushed_since = now
+            self._pushed_since = self._outage_since = now
         self._pushed_at = now
         limits = self._limits
-        patience = limits.outage_patience if self.is_outage else limits.patience
         first = limits.first_wait
         if self._rate is not None:
             first = min(first, GATE_INTERVALS / self._rate)
@@ -394,7 +404,7 @@ class Pace:
         closed = own if wait is None else max(own, wait)
         self._closed = closed
         # The last probe goes just when patience ends.
-        self.opens_at = max(self.opens_at, min(now + closed, max(now, self._pushed_since + patience)))
+        self.opens_at = max(self.opens_at, min(now + closed, max(now, self._patience_ends_at)))
 
     def _learn(self, now: float, level: int) -> None:
         """The first push-back after good answers: what does the host mind?"""

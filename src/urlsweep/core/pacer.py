@@ -506,10 +506,11 @@ class Pacer(Generic[Item]):
         host.waiting.clear()
         host.late = None
         self._settle(host, host.group, now)
+        self._retire(host.group, now)
 
     def _is_asked_anew(self, host: _Host[Item], now: float) -> bool:
         """Whether it is long enough ago that `host` was given up: one URL is asked, and decides."""
-        if now - host.given_up_at < self._limits.patience:
+        if now - host.given_up_at <= self._limits.patience:  # with no patience at all not in the same moment either
             return False
         host.evidence = None
         host.failed_probes = max(0, self._limits.probes - 1)

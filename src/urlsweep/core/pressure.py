@@ -9,7 +9,7 @@ from enum import IntEnum
 from typing import Final
 
 from urlsweep.core.model import Failure, Reason, Reply
-from urlsweep.core.rate_limit import stated_wait
+from urlsweep.core.rate_limit import allowance, stated_wait
 
 
 class Pressure(IntEnum):
@@ -60,4 +60,8 @@ def is_push_back(reply: Reply, wall: float) -> bool:
     if status not in (403, 503):
         return False
     wait = stated_wait(reply, wall)
-    return wait is not None and (wait > 0 or status == 503)
+    if wait is None or wait > 0 or status == 503:
+        return wait is not None
+    # In the very second in which an allowance starts anew, nothing of it may be left yet.
+    left = allowance(reply, wall)
+    return left is not None and left.remaining == 0

@@ -1,0 +1,291 @@
+"""Any small internet, swept by the real Pacer and Check in simulated time: what was promised holds in all of them.
+
+Every URL has one verdict (the simulation raises where one is lost, told twice or waited for in vain), every bound is
+kept at every request, and a host in trouble costs the others nothing but time.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import pytest
+from benchmarks.simulation.hosts import (
+    AtOnce,
+    BadPages,
+    Banning,
+    Dead,
+    FixedWindow,
+    Flaky,
+    Flapping,
+    Hostile,
+    Interrupted,
+    Over,
+    Quota,
+    Slow,
+    TokenBucket,
+    ToldWindow,
+)
+from benchmarks.simulation.run import Clock, Job, Record, simulate
+from benchmarks.simulation.world import Event, Host, Latency, Outage, World
+from hypothesis import HealthCheck, event, given, settings
+from hypothesis import strategies as st
+
+from urlsweep.core.groups import pace_key
+from urlsweep.core.limits import Limits, PaceBy
+from urlsweep.core.model import Reason, Reply
+from urlsweep.core.pace import LATENESS
+from urlsweep.core.pacer import Pacer, Ticket
+from urlsweep.core.pressure import Pressure, is_push_back, pressure_of
+from urlsweep.core.rate_limit import stated_wait
+from urlsweep.core.turn import Turn
+
+
+class Watched:
+    """A Pacer whose every step is held against what was promised, seen from outside."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.pacer: Pacer[Job] = Pacer(limits)
+        self._limits = limits
+        self._gap = limits.bounds_of("a.example:443").gap
+        self._cap = limits.bounds_of("a.example:443").cap
+        self._out: Counter[str] = Counter()  # by what is known to share a limit
+        self._out_at_host: Counter[str] = Counter()
+        self._ended: set[str] = set()
+        self._sent_at: dict[str, float] = {}
+        self._closed_until: dict[str, float] = {}
+        self._is_pushed: dict[str, bool] = {}
+        self._times: list[float] = []
+
+    def _key(self, host_key: str) -> str:
+        return pace_key(host_key, self._limits.pace_by)
+
+    @property
+    def waiting(self) -> int:
+        return self.pacer.waiting
+
+    @property
+    def is_network_lost(self) -> bool:
+        return self.pacer.is_network_lost
+
+    def add(self, host_key: str, item: Job, now: float, *, delay: float = 0.0, turn: Turn = Turn.NEXT) -> None:
+        self.pacer.add(host_key, item, now, delay=delay, turn=turn)
+
+    def next(self, now: float) -> tuple[Ticket, Job] | None:
+        ready = self.pacer.next(now)
+        if ready is None:
+            at = self.pacer.wake_at()
+            assert at is None or at > now, "a time that is over: whoever waits for it would never rest"
+            assert at is not None or self.pacer.in_flight or not self.pacer.waiting, "nothing will ever wake these"
+            return None
+        host = ready[0].host_key
+        key = self._key(host)
+        self._out[key] += 1
+        self._out_at_host[host] += 1
+        assert self._out[key] <= self._cap
+        assert self._out.total() == self.pacer.in_flight <= self._limits.concurrency
+        if host not in self._ended and self._limits.per_host is None:
+            assert self._out_at_host[host] == 1, "a host that was never asked gets one request"
+        assert now >= self._sent_at.get(key, -1e9) + self._gap
+        assert now >= self._closed_until.get(host, 0.0), "the host said when to come again"
+        self._sent_at[key] = now
+        self._times.append(now)
+        if self._limits.total_rate is not None:
+            last = self._times[-11:]
+            assert len(last) - 1 <= (now - last[0] + LATENESS) * self._limits.total_rate * (1 + 1e-9)
+        return ready
+
+    def release(self, ticket: Ticket, event: Event, now: float, wall: float) -> bool:
+        host = ticket.host_key
+        self._out[self._key(host)] -= 1
+        self._out_at_host[host] -= 1
+        self._ended.add(host)
+        if isinstance(event, Reply):
+            is_pushed = event.status >= 400 and is_push_back(event, wall)
+            wait = stated_wait(event, wall) if is_pushed else None
+            if wait is not None and not self._is_pushed.get(host):
+                until = now + min(wait, self._limits.patience)
+                self._closed_until[host] = max(until, self._closed_until.get(host, 0.0))
+            self._is_pushed[host] = is_pushed
+        is_free = self.pacer.release(ticket, event, now, wall)
+        if pressure_of(event, wall) is Pressure.GOOD:
+            assert not is_free
+        return is_free
+
+    def take_given_up(self) -> Iterator[tuple[str, Job, Event]]:
+        return self.pacer.take_given_up()
+
+    def wake_at(self) -> float | None:
+        return self.pacer.wake_at()
+
+
+# --- worlds -----------------------------------------------------------------------------------------------------------
+
+Maker = Callable[[str], Host]
+
+LATENCIES = st.sampled_from([0.005, 0.05, 0.5])
+GONE = [Reason.CONNECT_REFUSED, Reason.CONNECT_TIMEOUT, Reason.DNS_FAILURE, Reason.CONNECT_UNREACHABLE]
+
+
+@st.composite
+def bounded(draw: st.DrawFn) -> Maker:
+    """Hosts that bound their visitors: told when to come again or not, all of their URLs are there."""
+    latency = draw(LATENCIES)
+    says_when = draw(st.booleans())
+    rate, burst = draw(st.sampled_from([2.0, 20.0])), draw(st.sampled_from([1.0, 5.0, 40.0]))
+    status = draw(st.sampled_from([429, 503]))
+    makers: list[Maker] = [
+        lambda key: TokenBucket(key, Latency(latency), rate, burst, status=status, says_when=says_when),
+        lambda key: AtOnce(key, Latency(latency), 1 + int(burst) % 5, Over.TOO_MANY),
+        lambda key: ToldWindow(key, Latency(latency), int(burst), 10.0, status=status),
+        lambda key: Quota(key, Latency(latency), int(burst), 10.0),
+        lambda key: FixedWindow(key, Latency(latency), int(burst) + 5, 10.0),
+    ]
+    return draw(st.sampled_from(makers))
+
+
+@st.composite
+def troubled(draw: st.DrawFn) -> Maker:
+    """Hosts that fail: always, now and then, for a while, or for some of their pages."""
+    latency = draw(LATENCIES)
+    reason = draw(st.sampled_from(GONE))
+    seconds = draw(st.sampled_from([0.01, 10.0]))
+    start, lasts = draw(st.sampled_from([0.1, 3.0])), draw(st.sampled_from([2.0, 30.0, 500.0]))
+    status = draw(st.sampled_from([None, 429, 500, 503]))
+    makers: list[Maker] = [
+        lambda key: Dead(key, reason, seconds),
+        lambda key: Flapping(key, Latency(latency), start, lasts, reason),
+        lambda key: Interrupted(key, Latency(latency), start, start + lasts, status=status),
+        lambda key: Flaky(key, Latency(latency), 0.3, status=status),
+        lambda key: BadPages(key, Latency(latency), range(0, 40, 3), status),
+        lambda key: Hostile(key, Latency(latency)),
+        lambda key: Banning(key, Latency(latency), 5, 30.0),
+        lambda key: Slow(key),
+    ]
+    return draw(st.sampled_from(makers))
+
+
+def good(latency: float, key: str) -> Host:
+    return Host(key, Latency(latency))
+
+
+GOOD = LATENCIES.map(lambda latency: partial(good, latency))
+SIZES = st.integers(1, 40) | st.just(150)
+
+LIMITS = st.builds(
+    Limits,
+    concurrency=st.sampled_from([1, 2, 7, 256]),
+    total_rate=st.sampled_from([None, None, None, 3.0, 50.0]),
+    per_host=st.sampled_from([None, None, None, 1, 3]),
+    rate=st.sampled_from([None, None, None, 4.0, 30.0]),
+    delay=st.sampled_from([0.0, 0.0, 0.0, 0.2]),
+    pace_by=st.sampled_from([PaceBy.HOST, PaceBy.HOST, PaceBy.DOMAIN, PaceBy.ADDRESS]),
+    patience=st.sampled_from([300.0, 300.0, 20.0, 0.0]),
+    outage_patience=st.sampled_from([60.0, 5.0, 0.0]),
+    probes=st.integers(1, 4),
+    silent_share=st.sampled_from([0.5, 0.01]),
+)
+
+OUTAGES = st.builds(
+    lambda start, lasts, reason, elapsed: Outage(start, start + lasts, reason, elapsed),
+    st.sampled_from([0.0, 0.3, 5.0]),
+    st.sampled_from([1.0, 20.0, 45.0, 1e9]),
+    st.sampled_from([Reason.CONNECT_UNREACHABLE, Reason.DNS_FAILURE, Reason.CONNECT_TIMEOUT, Reason.RESPONSE_TIMEOUT]),
+    st.sampled_from([0.001, 5.0]),
+)
+
+BOUNDED_RUN = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+def swept(
+    hosts: list[tuple[Maker, int]], limits: Limits, seed: int, outages: tuple[Outage, ...] = (), *, late: float = 0.0
+) -> Record:
+    # Two hosts to a domain, and likewise to an address.
+    pairs = [(make(f"h{number}.d{number // 2}.example:443"), size) for number, (make, size) in enumerate(hosts)]
+    world = World(pairs, outages)
+    for number, host in enumerate(world.hosts):
+        host.address = f"198.18.0.{number // 2}"
+    watched = Watched(limits)
+    record = simulate(world, limits, seed=seed, pacer=watched, clock=Clock(timer_step=late))
+    pacer = watched.pacer
+    if record.is_network_lost:
+        event("the network was lost")
+        assert record.unfinished == pacer.waiting + pacer.in_flight
+    else:
+        assert record.unfinished == pacer.waiting == pacer.in_flight == pacer.put_off == 0
+    assert record.told.total() + record.unfinished == record.urls
+    assert list(pacer.take_given_up()) == []
+    return record
+
+
+def wrong_of(record: Record, *kinds: type[Host]) -> list[object]:
+    names = tuple(f"({kind.__name__})" for kind in kinds)
+    return [(host, truth) for host, truth in record.wrong if host.endswith(names)]
+
+
+@BOUNDED_RUN
+@given(
+    hosts=st.lists(st.tuples(GOOD | bounded() | troubled(), SIZES), min_size=1, max_size=6),
+    limits=LIMITS,
+    outages=st.lists(OUTAGES, max_size=1).map(tuple),
+    seed=st.integers(0, 99),
+    late=st.sampled_from([0.0, 0.001]),
+)
+def test_every_url_ends_and_every_bound_is_kept(
+    hosts: list[tuple[Maker, int]], limits: Limits, outages: tuple[Outage, ...], seed: int, late: float
+) -> None:
+    swept(hosts, limits, seed, outages, late=late)
+
+
+@BOUNDED_RUN
+@given(
+    hosts=st.lists(st.tuples(GOOD, SIZES), min_size=1, max_size=3),
+    others=st.lists(st.tuples(bounded() | troubled(), SIZES), min_size=1, max_size=3),
+    limits=LIMITS,
+    seed=st.integers(0, 99),
+)
+def test_nothing_wrong_is_said_of_a_good_host_whoever_else_is_asked(
+    hosts: list[tuple[Maker, int]], others: list[tuple[Maker, int]], limits: Limits, seed: int
+) -> None:
+    record = swept([*hosts, *others], limits, seed)
+    assert wrong_of(record, Host) == []
+
+
+@BOUNDED_RUN
+@given(
+    hosts=st.lists(st.tuples(bounded() | GOOD, SIZES), min_size=1, max_size=4),
+    concurrency=st.sampled_from([1, 5, 256]),
+    pace_by=st.sampled_from(PaceBy),
+    seed=st.integers(0, 99),
+)
+def test_no_limit_that_a_host_states_or_shows_is_ever_told_as_trouble(
+    hosts: list[tuple[Maker, int]], concurrency: int, pace_by: PaceBy, seed: int
+) -> None:
+    record = swept(hosts, Limits(concurrency=concurrency, pace_by=pace_by), seed)
+    assert {truth.outcome for truth in record.told} <= {"ok", "unverified"}
+    assert not record.is_network_lost
+
+
+@BOUNDED_RUN
+@given(
+    hosts=st.lists(st.tuples(GOOD, SIZES), min_size=3, max_size=6),
+    start=st.sampled_from([0.0, 0.2, 1.0]),
+    reason=st.sampled_from([Reason.CONNECT_UNREACHABLE, Reason.DNS_FAILURE]),
+    seed=st.integers(0, 99),
+)
+def test_a_short_outage_of_ones_own_network_is_nobodys_fault(
+    hosts: list[tuple[Maker, int]], start: float, reason: Reason, seed: int
+) -> None:
+    record = swept(hosts, Limits(), seed, (Outage(start, start + 20.0, reason),))
+    assert not record.is_network_lost
+    assert wrong_of(record, Host) == []
+
+
+def test_what_breaks_a_promise_is_seen() -> None:
+    """The watch itself: a Pacer that sends two at once where one may be is told."""
+    limits = Limits(per_host=1)
+    watched = Watched(limits)
+    watched.pacer = Pacer(Limits(per_host=2))
+    with pytest.raises(AssertionError):
+        simulate(World([(Host("a.example:443", Latency(0.05)), 9)]), limits, pacer=watched)

@@ -1,0 +1,130 @@
+"""Is it the links, or the network? Which failures count, when it is taken for gone, how it is probed."""
+
+from __future__ import annotations
+
+import pytest
+
+from urlsweep.core.model import Reason
+from urlsweep.core.network import FEWEST_HOSTS, HOSTS_GONE, LONGEST_PAUSE, NetworkWatch, reaches_nobody
+
+PATIENCE = 60.0
+TIMEOUT, REFUSED, NO_NAME = Reason.CONNECT_TIMEOUT, Reason.CONNECT_REFUSED, Reason.DNS_FAILURE
+
+
+def watch(answered: int) -> NetworkWatch:
+    network = NetworkWatch(PATIENCE)
+    network.hosts_answered = answered
+    return network
+
+
+def fail(network: NetworkWatch, hosts: str, reason: Reason = TIMEOUT, now: float = 0.0, *, known: bool = True) -> None:
+    """One failure of each host."""
+    for host in hosts:
+        network.failed(host, reason, now, has_answered=known)
+
+
+@pytest.mark.parametrize(
+    ("answered", "gone"),
+    [(1, FEWEST_HOSTS), (2, FEWEST_HOSTS), (3, 3), (4, 4), (5, HOSTS_GONE), (1000, HOSTS_GONE)],
+)
+def test_so_many_hosts_that_answered_fail_together(answered: int, gone: int) -> None:
+    network = watch(answered)
+    for number in range(gone):
+        assert not network.is_down
+        fail(network, "abcdefg"[number])
+    assert network.is_down
+    assert network.suspects == tuple("abcdefg"[:gone])
+    assert network.probe_at == 1.0
+
+
+def test_an_answer_in_between_starts_the_count_anew() -> None:
+    network = watch(100)
+    for _ in range(10):
+        fail(network, "abcd")
+        assert network.is_alarmed
+        network.answered()
+        assert not network.is_alarmed
+    assert not network.is_down
+    assert network.suspects == ()
+
+
+def test_one_host_failing_often_is_that_hosts_matter() -> None:
+    network = watch(100)
+    fail(network, "a" * 1000)
+    assert not network.is_down
+
+
+def test_hosts_that_never_answered_are_no_sign_once_others_have() -> None:
+    network = watch(1)
+    for number in range(100):
+        network.failed(str(number), TIMEOUT, 0.0, has_answered=False)
+    assert not network.is_down
+    assert not network.is_alarmed
+    assert network.suspects == ()
+
+
+@pytest.mark.parametrize("reason", [Reason.DNS_FAILURE, Reason.DNS_TIMEOUT, Reason.CONNECT_UNREACHABLE])
+def test_a_machine_without_a_network_is_told_from_the_start(reason: Reason) -> None:
+    network = watch(0)
+    fail(network, "ab", reason, known=False)
+    assert not network.is_down
+    fail(network, "c", reason, known=False)
+    assert network.is_down
+
+
+def test_dead_links_at_the_start_are_not_taken_for_a_dead_network() -> None:
+    network = watch(0)
+    fail(network, "a", TIMEOUT, known=False)  # this one is no sign of a machine without a network
+    fail(network, "bcdefghij", NO_NAME, known=False)
+    assert not network.is_down
+    network.hosts_answered = 1
+    network.answered()
+    fail(network, "klmnop", NO_NAME, known=False)
+    assert not network.is_down
+
+
+def test_probes_go_with_growing_pauses() -> None:
+    network = watch(9)
+    fail(network, "abcde", now=10.0)
+    times = [network.probe_at]
+    for _ in range(6):
+        network.probing(times[-1])
+        times.append(network.probe_at)
+    assert times == [11.0, 13.0, 17.0, 25.0, 40.0, 55.0, 70.0]
+    assert times[-1] - times[-2] == LONGEST_PAUSE
+
+
+def test_a_network_that_comes_back() -> None:
+    network = watch(9)
+    fail(network, "abcde")
+    network.answered()
+    assert not network.is_down
+    assert network.suspects == ()
+    fail(network, "abcde", now=1000.0)  # another time: from the beginning
+    assert network.is_down
+    assert not network.is_lost
+    assert network.probe_at == 1001.0
+
+
+def test_it_is_lost_when_a_failure_comes_after_patience_has_ended() -> None:
+    network = watch(9)
+    fail(network, "abcde", now=10.0)
+    fail(network, "fgh", now=10.0 + PATIENCE - 0.001)
+    assert not network.is_lost
+    assert network.suspects == tuple("abcde")  # who fails later adds nothing
+    fail(network, "a", now=10.0 + PATIENCE)
+    assert network.is_lost
+
+
+def test_what_fails_while_it_is_down_counts_whatever_it_is() -> None:
+    network = watch(9)
+    fail(network, "abcde")
+    fail(network, "new", REFUSED, PATIENCE, known=False)
+    assert network.is_lost
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_failures_that_a_network_that_is_gone_looks_like(reason: Reason) -> None:
+    assert reaches_nobody(reason) is (
+        reason in {Reason.DNS_FAILURE, Reason.DNS_TIMEOUT, Reason.CONNECT_UNREACHABLE, Reason.CONNECT_TIMEOUT}
+    )
