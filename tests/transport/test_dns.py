@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
@@ -14,10 +15,11 @@ from dnslib import AAAA, CNAME, QTYPE, RCODE, RR, A, DNSRecord  # type: ignore[i
 
 from urlsweep.core.model import Failure, Reason, Request
 from urlsweep.transport import dns
-from urlsweep.transport.dns import Found, LookupFailedError, PublicResolver, Resolver, SystemBackend
+from urlsweep.transport.dns import Found, LookupFailedError, Resolver, SystemBackend
 from urlsweep.transport.hosts_file import HostsFile, hosts_path
 from urlsweep.transport.options import TransportOptions
 from urlsweep.transport.session import SessionTransport
+from urlsweep.transport.session_names import PublicResolver
 
 Zone = dict[tuple[str, str], Any]
 """(name, "A" or "AAAA") -> addresses, an rcode, "drop", "truncate", or "garbage"; what is missing is NXDOMAIN, or
@@ -157,7 +159,7 @@ async def test_both_families(resolver: Resolver, zone: Zone, monkeypatch: pytest
         addresses = await resolver.addresses("both.example", 80)
         assert sorted(addresses) == ["192.0.2.1", "192.0.2.2", "2001:db8::1"]
         assert (addresses[0] == "2001:db8::1") is prefers_ipv6
-        resolver._remembered.clear()
+        resolver._names._remembered.clear()
 
 
 @pytest.mark.parametrize(("family", "expected"), [("ipv4", ("192.0.2.1",)), ("ipv6", ("2001:db8::1",))])
@@ -528,7 +530,7 @@ async def test_where_aiodns_cannot_run_the_system_is_asked(monkeypatch: pytest.M
 
     monkeypatch.setattr("aiodns.DNSResolver", cannot)
     assert isinstance(dns._backend(TransportOptions()), SystemBackend)
-    monkeypatch.setattr(dns, "aiodns", None)
+    monkeypatch.setitem(sys.modules, "aiodns", None)
     assert isinstance(dns._backend(TransportOptions()), SystemBackend)
 
 

@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 
 from urlsweep.core.model import Failure, Reason, Reply, Request
-from urlsweep.transport import BodyError, dns, failures, session
+from urlsweep.transport import BodyError, session, session_failures, session_names
 from urlsweep.transport.decoding import PIECE_BYTES
 
 if TYPE_CHECKING:
@@ -383,7 +383,7 @@ async def test_only_the_public_ones_of_a_names_addresses_are_connected_to(
     serve: Serve, ask: Ask, make_transport: MakeTransport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     private, public = await serve(always_ok, host="127.0.0.1"), await serve(always_ok, host="::1")
-    monkeypatch.setattr(dns, "is_public", lambda address: address == "::1")
+    monkeypatch.setattr(session_names, "is_public", lambda address: address == "::1")
     transport = make_transport(
         resolve=(("both.example", public.port, "127.0.0.1"), ("both.example", public.port, "::1"))
     )
@@ -557,4 +557,4 @@ async def test_opening_what_cannot_be_had_gives_the_failure(make_transport: Make
 def test_a_cause_is_looked_for_once_in_a_circle() -> None:
     first, second = OSError(1), OSError(2)
     first.__cause__, second.__cause__ = second, first
-    assert list(failures.causes(first)) == [first, second]
+    assert list(session_failures.causes(first)) == [first, second]

@@ -21,15 +21,17 @@ from yarl import URL
 
 from urlsweep.core.model import Failure, Reply, Request
 from urlsweep.core.urls import address_of, is_public
-from urlsweep.transport import BodyError, failures, tls
+from urlsweep.transport import BodyError, failures, session_failures, tls
 from urlsweep.transport.certificates import CertificateReader
 from urlsweep.transport.decoding import PIECE_BYTES, Decoder, DecodingError
-from urlsweep.transport.dns import AnyResolver, NotPublicError, PublicResolver, Resolver
+from urlsweep.transport.dns import NotPublicError, Resolver
 from urlsweep.transport.exchange import Exchange, current, underway
+from urlsweep.transport.heads import FIELD_LIMIT_BYTES, FIELDS_LIMIT
 from urlsweep.transport.options import TransportOptions
 from urlsweep.transport.proxies import ProxyChoice, ProxyServer
+from urlsweep.transport.session_names import AnyResolver, PublicResolver
 from urlsweep.transport.socks import check_socks_extra, socks_connector
-from urlsweep.transport.wire import FIELD_LIMIT_BYTES, FIELDS_LIMIT, Connector, Wire
+from urlsweep.transport.wire import Connector, Wire
 
 KEEPALIVE_SECONDS: Final = 15.0
 """Idle connections are kept this long: a host whose turn comes again within seconds finds its own. Servers keep theirs
@@ -165,15 +167,15 @@ class SessionTransport:
     ) -> failures.Explanation:
         """Why there is no answer. Raises `error` itself where it is no trouble of the network but a bug."""
         if request.public_only is not None:
-            for cause in failures.causes(error):
+            for cause in session_failures.causes(error):
                 if isinstance(cause, NotPublicError):
                     return failures.Explanation(request.public_only, cause.detail)
-        if failures.is_our_shortage(error):
+        if session_failures.is_our_shortage(error):
             return failures.shortage(exchange)
-        explanation = failures.explain(error, exchange)
+        explanation = session_failures.explain(error, exchange)
         if explanation is None:
             raise error
-        code = failures.verify_code(error)
+        code = session_failures.verify_code(error)
         if code is not None and exchange.proxy is None:
             detail = await self._certificates.describe(exchange, code, request.public_only is not None, deadline)
             explanation = explanation._replace(detail=detail or explanation.detail)
@@ -213,7 +215,7 @@ class SessionTransport:
                     **options,
                 )
             except OSError as error:
-                if not failures.is_our_shortage(error) or loop.time() + pause >= connect_by:
+                if not session_failures.is_our_shortage(error) or loop.time() + pause >= connect_by:
                     raise
             self._drop_idle(keep=0)  # the quickest way to descriptors of our own
             await asyncio.sleep(pause)
@@ -258,7 +260,7 @@ class SessionTransport:
                     yield piece
             decoder.finish()
         except (TimeoutError, aiohttp.ClientError, OSError, HttpProcessingError, DecodingError) as error:
-            explanation = failures.explain_body(error, answer.exchange)
+            explanation = session_failures.explain_body(error, answer.exchange)
             raise BodyError(Failure(explanation.reason, explanation.detail)) from error
 
     def _release(self, answer: _Answer) -> None:
@@ -354,7 +356,7 @@ async def _again_if_stale(request: aiohttp.ClientRequest, handler: aiohttp.Clien
 def _refused(status: int, exchange: Exchange) -> failures.Explanation | None:
     """Why an answer with `status` is not the link's, where it is not."""
     if status == 407 and exchange.proxy is not None:
-        return failures.proxy_wants_credentials(exchange)
+        return session_failures.proxy_wants_credentials(exchange)
     if status < 100:  # no status code (RFC 9110 section 15), though the parser lets it pass
         return failures.garbage(exchange)
     return None
