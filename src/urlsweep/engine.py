@@ -17,6 +17,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
 from contextlib import aclosing
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from urlsweep.core.bottleneck import Limiter
@@ -31,7 +32,7 @@ from urlsweep.core.turn import Turn
 from urlsweep.core.urls import Url, parse
 from urlsweep.ledger import Ledger
 from urlsweep.robots import RobotsBook
-from urlsweep.transport import BodyError, Transport
+from urlsweep.transport import BodyError, Handle, Transport
 
 WINDOW: Final = 100_000
 """Targets read and not yet given as rows, at most: a list sorted by host still finds other hosts to ask, and memory
@@ -97,7 +98,7 @@ def _characters_in(value: object, depth: int = 0) -> int:
 class _Job:
     """One URL on its way to a verdict, and the targets that wait for it."""
 
-    __slots__ = ("ask", "body", "check", "followers", "index", "key", "target", "url")
+    __slots__ = ("ask", "body", "check", "followers", "handle", "index", "key", "target", "url")
 
     def __init__(self, index: int, target: Target, url: Url, key: str) -> None:
         self.index = index
@@ -106,6 +107,7 @@ class _Job:
         self.key = key
         self.check: Check | None = None  # made when its first request may go: a waiting URL stays small
         self.ask: Ask | None = None
+        self.handle: Handle | None = None  # of the request that is under way
         self.followers: list[tuple[int, Target, Url]] | None = None
         self.body: bytes | None = None  # of a robots.txt: read for the run itself, and no row of it
 
@@ -164,7 +166,8 @@ class Sweep:
         self._is_stopping = False
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
-        self._tasks: set[asyncio.Task[None]] = set()  # the feeder's, the requests' and the timer's
+        self._tasks: set[asyncio.Task[None]] = set()  # the feeder's, and those that read a robots.txt
+        self._error: Exception | None = None  # what went wrong in a callback
 
     @property
     def open_requests(self) -> int:
@@ -248,6 +251,9 @@ class Sweep:
         finally:
             if self._timer is not None:
                 self._timer.cancel()
+            for job in self._pending.values():
+                if job.handle is not None:
+                    job.handle.cancel()
             tasks = list(self._tasks)
             for task in tasks:
                 task.cancel()
@@ -261,11 +267,25 @@ class Sweep:
             bottleneck.lookup_seconds = self._transport.lookup_seconds - looked_up_before
             bottleneck.slowed, bottleneck.slowed_hosts = self._pacer.slowed(now)
         failures = [error for task in tasks if not task.cancelled() and (error := task.exception()) is not None]
-        if failures:
+        error = self._error or next(iter(failures), None)
+        if error is not None:
             self._close_open_rows()
-            raise failures[0]
+            raise error
         if self._is_stopping:
             self._close_open_rows()
+
+    @property
+    def _running_loop(self) -> asyncio.AbstractEventLoop:
+        if self._loop is None:
+            raise RuntimeError("the run has not started")
+        return self._loop
+
+    def _fail(self, error: Exception) -> None:
+        """End the run: an error in a callback of its own."""
+        if self._error is None:
+            self._error = error
+        self.summary.is_partial = True
+        self._done.set()
 
     def _own(self, task: asyncio.Task[None]) -> None:
         self._tasks.add(task)
@@ -288,9 +308,10 @@ class Sweep:
         targets = self._targets if isinstance(self._targets, AsyncIterable) else _each(self._targets)
         taken_in_a_row = 0
         async for target in targets:
-            self._take(target, loop.time())
+            now = loop.time()
+            self._take(target, now)
             taken_in_a_row += 1
-            self._pump(loop)
+            self._pump(now)
             if self._is_full():
                 await self._make_room()
             elif taken_in_a_row >= BREATH:
@@ -298,7 +319,7 @@ class Sweep:
                 taken_in_a_row = 0
         self._is_fed = True
         self.summary.input_exhausted = True
-        self._pump(loop)
+        self._pump(loop.time())
 
     async def _make_room(self) -> None:
         while self._is_full():
@@ -424,7 +445,7 @@ class Sweep:
 
     # -- requests out
 
-    def _pump(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _pump(self, now: float) -> None:
         """Start whatever may start now, and see to being called again when more may."""
         if self._done.is_set():
             return
@@ -432,9 +453,8 @@ class Sweep:
             if not self._is_fed and not self._is_window_full:
                 return
             self._is_held_back = False
-        now = loop.time()
         while (ready := self._pacer.next(now)) is not None:
-            self._own(loop.create_task(self._ask(loop, *ready)))
+            self._ask(*ready)
         self._settle_given_up()
         self._account(now)
         if self._pacer.is_network_lost:
@@ -451,7 +471,7 @@ class Sweep:
             if self._timer is not None:
                 self._timer.cancel()
             self._timer_at = wake_at
-            self._timer = loop.call_at(wake_at, self._on_timer, loop)
+            self._timer = self._running_loop.call_at(wake_at, self._on_timer)
 
     def _account(self, now: float) -> None:
         """Count the time since the last look for what limited the run then, and see what does now."""
@@ -462,37 +482,50 @@ class Sweep:
         else:
             self._limiter = self._pacer.limiter()
 
-    def _on_timer(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _on_timer(self) -> None:
         self._timer = None
-        self._own(loop.create_task(self._wake_up(loop)))
+        try:
+            self._pump(self._running_loop.time())
+        except Exception as error:
+            self._fail(error)
 
-    async def _wake_up(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._pump(loop)  # in a task, so that an error in here ends the run instead of being lost in a callback
+    def _ask(self, ticket: Ticket, job: _Job) -> None:
+        """Send the next request of `job`. No task, unless it is a document that is read."""
+        request = self._request_of(job)
+        if job.body is None:
+            job.handle = self._transport.start(request, partial(self._on_answer, ticket, job, request))
+        else:
+            self._own(self._running_loop.create_task(self._ask_robots(ticket, job, request)))
 
-    async def _ask(self, loop: asyncio.AbstractEventLoop, ticket: Ticket, job: _Job) -> None:
-        """Ask `job`, and then whatever is ready next: a task serves as many URLs as it can."""
-        while True:
-            request = self._request_of(job)
-            if job.body is None:
-                event = await self._transport.send(request)
-            else:
-                event = await self._read_robots(job, request)
-            now, wall = loop.time(), self._wall()
-            self._count(request, event)
-            is_free = self._pacer.release(ticket, event, now, wall)
-            step = self._check_of(job).next(event, wall, self._random, is_free=is_free)
-            if isinstance(step, Verdict):
-                self._settle(job, step)
-            else:
-                job.ask = step
-                if self._paces_by_rule and isinstance(url := parse(step.request.url), Url):
-                    self._bind_by_rule(url, now)
-                self._pacer.add(step.request.host_key, job, now, delay=step.delay, turn=step.turn)
-            ready = None if self._done.is_set() else self._pacer.next(now)
-            self._pump(loop)
-            if ready is None:
-                return
-            ticket, job = ready
+    async def _ask_robots(self, ticket: Ticket, job: _Job, request: Request) -> None:
+        event = await self._read_robots(job, request)
+        self._take_answer(ticket, job, request, event)
+
+    def _on_answer(self, ticket: Ticket, job: _Job, request: Request, event: Reply | Failure | Exception) -> None:
+        """The transport calls: an error in here, or one of its own, ends the run instead of being lost."""
+        job.handle = None
+        try:
+            if isinstance(event, Exception):
+                raise event
+            self._take_answer(ticket, job, request, event)
+        except Exception as error:
+            self._fail(error)
+
+    def _take_answer(self, ticket: Ticket, job: _Job, request: Request, event: Reply | Failure) -> None:
+        if self._done.is_set():
+            return  # it came in the very moment in which the run ended: nothing is begun or settled any more
+        now, wall = self._running_loop.time(), self._wall()
+        self._count(request, event)
+        is_free = self._pacer.release(ticket, event, now, wall)
+        step = self._check_of(job).next(event, wall, self._random, is_free=is_free)
+        if isinstance(step, Verdict):
+            self._settle(job, step)
+        else:
+            job.ask = step
+            if self._paces_by_rule and isinstance(url := parse(step.request.url), Url):
+                self._bind_by_rule(url, now)
+            self._pacer.add(step.request.host_key, job, now, delay=step.delay, turn=step.turn)
+        self._pump(now)
 
     def _count(self, request: Request, event: Reply | Failure) -> None:
         self.summary.asked(request.host_key, event.elapsed)

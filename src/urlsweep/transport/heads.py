@@ -32,8 +32,7 @@ OPENING_BYTES: Final = 80
 BLANK_LINES: Final = re.compile(rb"[\r\n]+")
 """Before a status line they mean nothing (RFC 9112 section 2.2). Taken all at once: each for itself would cost time."""
 
-SECTION_END: Final = re.compile(rb"\n\r?\n")
-"""RFC 9112 section 2.2: a lone LF ends a line too."""
+_SECTION_END: Final = re.compile(rb"\n\r?\n")  # RFC 9112 section 2.2: a lone LF ends a line too
 
 _TOKEN: Final = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]"  # RFC 9110 section 5.6.2
 
@@ -56,6 +55,18 @@ def may_be_http(opening: bytes) -> bool:
     """Whether an answer that begins with `opening` may still turn out to be a status line."""
     start = opening.lstrip(b"\r\n")[:4].upper()
     return b"HTTP".startswith(start) or b"ICY ".startswith(start)
+
+
+def end_of_section(begun: bytes | bytearray, data: bytes, start: int) -> int | None:
+    """Where in `data`, from `start` on, the header section ends that `begun` has of it already; None: not in there."""
+    if begun:
+        seam = bytes(begun[-2:])  # the end may have begun in what was received before
+        match = _SECTION_END.search(seam + data[start : start + 2])
+        if match is not None:
+            return start + match.end() - len(seam)
+    # By position: a copy of the rest for each of a hundred thousand tiny sections would hold up the whole run.
+    match = _SECTION_END.search(data, start)
+    return None if match is None else match.end()
 
 
 def straightened(section: bytes) -> bytes:

@@ -21,7 +21,7 @@ from aiohttp.client_proto import ResponseHandler
 
 from urlsweep.transport import heads
 from urlsweep.transport.exchange import Stage, current
-from urlsweep.transport.heads import BLANK_LINES, HEAD_LIMIT_BYTES, OPENING_BYTES, SECTION_END
+from urlsweep.transport.heads import BLANK_LINES, HEAD_LIMIT_BYTES, OPENING_BYTES, end_of_section
 
 
 class HeadTooLargeError(aiohttp.ClientError):
@@ -77,7 +77,7 @@ class Wire(ResponseHandler):
         data, start = bytes(data), 0
         while start < len(data) and self._head_left is not None:
             blank = None if self._section else BLANK_LINES.match(data, start)
-            end = self._section_end(data, start) if blank is None else blank.end()
+            end = end_of_section(self._section, data, start) if blank is None else blank.end()
             is_complete = blank is None and end is not None
             part = data[start:end]
             start += len(part)
@@ -112,17 +112,6 @@ class Wire(ResponseHandler):
         super().set_exception(exc, *cause)
         if self._payload is not None and not self._payload.is_eof() and self._payload.exception() is None:
             self._payload.set_exception(exc, *cause)
-
-    def _section_end(self, data: bytes, start: int) -> int | None:
-        """Where in `data`, from `start` on, the header section ends that is being received; None: not in there."""
-        if self._section:
-            seam = bytes(self._section[-2:])  # the end may have begun in what was received before
-            match = SECTION_END.search(seam + data[start : start + 2])
-            if match is not None:
-                return start + match.end() - len(seam)
-        # By position: a copy of the rest for each of a hundred thousand tiny sections would hold up the whole run.
-        match = SECTION_END.search(data, start)
-        return None if match is None else match.end()
 
     def _is_answer_complete(self) -> bool:
         return self._payload is None or self._payload.is_eof()
