@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
@@ -56,6 +55,8 @@ class Transport(Protocol):
 
 async def started(transport: Transport, request: Request) -> Reply | Failure:
     """What comes of `request`: what `Transport.send` is made of."""
+    import asyncio  # --help knows of transports too, and does without
+
     ended: asyncio.Future[Reply | Failure | Exception] = asyncio.get_running_loop().create_future()
     handle = transport.start(request, ended.set_result)
     try:
