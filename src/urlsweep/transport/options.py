@@ -29,8 +29,8 @@ class TransportOptions:
     """How to reach servers. Raises TransportOptionError for a value that cannot be used."""
 
     kind: Kind = "auto"
-    """`lean` is several times faster; `session`, over aiohttp, speaks to proxies and runs on every event loop. ``auto``:
-    lean unless a proxy is to be used or it cannot run."""
+    """`lean` is several times faster; `session`, over aiohttp, speaks to proxies and runs on every event loop.
+    ``auto``: lean unless a proxy is to be used or it cannot run."""
 
     resolvers: tuple[str, ...] = ()
     """DNS servers, each ``ADDR``, ``ADDR:PORT`` or ``[V6]:PORT``. None given: those the system is set up to use."""
