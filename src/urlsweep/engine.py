@@ -311,7 +311,10 @@ class Sweep:
             now = loop.time()
             self._take(target, now)
             taken_in_a_row += 1
-            self._pump(now)
+            if self._pacer.in_flight < self._limits.concurrency:
+                self._pump(now)
+            else:
+                self._account(now)  # nothing may start before some answer comes
             if self._is_full():
                 await self._make_room()
             elif taken_in_a_row >= BREATH:

@@ -18,7 +18,6 @@ The rules, in the order in which they apply to an answer:
 
 from __future__ import annotations
 
-import datetime as dt
 import random as random_module
 from collections import OrderedDict
 from http import HTTPStatus
@@ -116,7 +115,7 @@ class Verdict(msgspec.Struct, frozen=True):
         final_url = self.final_url
         if url.fragment and "#" not in final_url:
             final_url += url.fragment
-        checked_at = None if self.checked_at is None else rfc3339(dt.datetime.fromtimestamp(self.checked_at, dt.UTC))
+        checked_at = None if self.checked_at is None else rfc3339(self.checked_at)
         return Result(
             url=target.url,
             outcome=self.outcome,
