@@ -42,6 +42,7 @@ class Connection:
     """A connection that stands, or on which TLS is being agreed."""
 
     __slots__ = (
+        "_awaits_room",
         "_finder",
         "_left",
         "_loop",
@@ -81,6 +82,7 @@ class Connection:
         self._sock = sock
         self._recv = sock.recv
         self._unsent = b""
+        self._awaits_room = False  # in the kernel's buffer, for what is unsent
         self._requests = 0
         self._reply: Reply | None = None  # told when the body has been read; there only meanwhile
         self._left = 0  # bytes of that body
@@ -120,28 +122,32 @@ class Connection:
     def _send(self, data: bytes) -> None:
         if self._unsent:
             self._unsent += data
+        elif data:
+            self._unsent = data
+            self._poller.send_soon(self)
+
+    def send_now(self) -> None:
+        """Send what is to be sent, as far as the kernel takes it."""
+        data = self._unsent
+        if not data or self.is_closed:
             return
         try:
             sent = self._sock.send(data)
         except (BlockingIOError, InterruptedError):
             sent = 0
         except OSError:
-            return  # the connection has ended: reading tells so too, and what came before the end
-        if sent < len(data):
-            self._unsent = data[sent:]
-            self._poller.rewatch(self._sock, self, writing=True)
-
-    def _send_rest(self) -> None:
-        data, self._unsent = self._unsent, b""
-        self._poller.rewatch(self._sock, self)
-        self._send(data)
+            sent = len(data)  # the connection has ended: reading tells so too, and what came before the end
+        self._unsent = data[sent:]
+        if self._unsent or self._awaits_room:
+            self._awaits_room = bool(self._unsent)
+            self._poller.rewatch(self._sock, self, writing=self._awaits_room)
 
     # -- in
 
     def on_ready(self) -> None:
         """The poller calls."""
-        if self._unsent:
-            self._send_rest()
+        if self._awaits_room:
+            self.send_now()
         try:
             data = self._recv(_READ_BYTES)
         except (BlockingIOError, InterruptedError):
@@ -181,6 +187,7 @@ class Connection:
             is_established = channel.shake_hands()
         except ssl.SSLError as error:
             self._send(channel.take())  # why, so that the server need not guess
+            self.send_now()
             self.close()
             call.on_tls_refused(error)
             return False

@@ -28,6 +28,13 @@ class Watcher(Protocol):
         """The socket can be read from, or written to where that was asked for, or has ended."""
 
 
+class Sender(Protocol):
+    """Who has something to send."""
+
+    def send_now(self) -> None:
+        """Send it."""
+
+
 class Poller(Protocol):
     """Watches sockets."""
 
@@ -36,6 +43,12 @@ class Poller(Protocol):
 
     def rewatch(self, sock: socket.socket, watcher: Watcher, *, reading: bool = True, writing: bool = False) -> None:
         """Change what a watched socket is watched for, and who is called."""
+
+    def send_soon(self, sender: Sender) -> None:
+        """Call `sender` when the batch that is under way has been served; at once where none is.
+
+        Servers are woken once for a whole batch of requests, instead of falling asleep in between.
+        """
 
     def close(self, sock: socket.socket) -> None:
         """Watch `sock` no more and close it."""
@@ -66,6 +79,7 @@ class EpollPoller:
         self._epoll = select.epoll()
         self._watchers: dict[int, Watcher] = {}
         self._closing: list[socket.socket] | None = None  # closed within a batch
+        self._sending: list[Sender] = []  # when it has been served
         loop.add_reader(self._epoll.fileno(), self._on_ready)
 
     def watch(self, sock: socket.socket, watcher: Watcher, *, writing: bool = False) -> None:
@@ -88,6 +102,13 @@ class EpollPoller:
         else:
             self._watchers[number] = watcher
             self._epoll.register(number, wanted)
+
+    def send_soon(self, sender: Sender) -> None:
+        """See `Poller.send_soon`."""
+        if self._closing is None:
+            sender.send_now()
+        else:
+            self._sending.append(sender)
 
     def close(self, sock: socket.socket) -> None:
         """See `Poller.close`."""
@@ -115,6 +136,10 @@ class EpollPoller:
             self._on_bug(error)
         finally:
             self._closing = None
+            if self._sending:
+                senders, self._sending = self._sending, []
+                for sender in senders:
+                    sender.send_now()
             for sock in closing:
                 sock.close()
 
@@ -148,6 +173,10 @@ class LoopPoller:
             self._loop.add_writer(sock.fileno(), self._on_ready, watcher)
         else:
             self._loop.remove_writer(sock.fileno())
+
+    def send_soon(self, sender: Sender) -> None:
+        """See `Poller.send_soon`."""
+        sender.send_now()
 
     def close(self, sock: socket.socket) -> None:
         """See `Poller.close`."""
