@@ -18,6 +18,7 @@ from typing import Any
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
+from aiohttp.http_exceptions import HttpProcessingError
 
 from urlsweep.transport import heads
 from urlsweep.transport.exchange import Stage, current
@@ -89,7 +90,11 @@ class Wire(ResponseHandler):
             if self._head_left < 0:
                 self.set_exception(HeadTooLargeError(f"more than {HEAD_LIMIT_BYTES} bytes"))
                 self.drop()
-            elif is_complete or not heads.may_be_http(bytes(self._section[:OPENING_BYTES])):
+            elif not heads.may_be_http(bytes(self._section[:OPENING_BYTES])):
+                # llhttp takes RTSP's answers, too, and so may wait for the rest of one.
+                self.set_exception(HttpProcessingError(message="not HTTP"))
+                self.drop()
+            elif is_complete:
                 section, self._section = bytes(self._section), bytearray()
                 super().data_received(heads.straightened(section))
             if self.transport is None or self.transport.is_closing():

@@ -87,7 +87,7 @@ class FieldFinder:
             if needed is not None:
                 fields.append((needed, value.decode("latin-1")))
             if name == b"content-length":
-                if length is not None:
+                if length is not None or not value.isdigit():
                     return HeadFault.GARBAGE  # contradicting ones: browsers refuse them too
                 length = int(value)
             elif name == b"transfer-encoding":
