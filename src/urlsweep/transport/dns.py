@@ -53,6 +53,9 @@ remembered at all: later tries must really ask again."""
 REMEMBERED_HOSTS: Final = 20_000
 """Names kept: some 20 MB at the most, and many times what the engine has open or queued near its front."""
 
+LONGEST_NAME: Final = 253  # octets, as it is written without the final dot
+LONGEST_LABEL: Final = 63
+
 _DENIALS: Final = frozenset({Reason.DNS_NOT_FOUND})
 _FAMILIES: Final[dict[Family, tuple[socket.AddressFamily, ...]]] = {
     "any": (socket.AF_INET, socket.AF_INET6),
@@ -208,7 +211,7 @@ class Resolver:
 
 
 def _special(name: str, families: Sequence[socket.AddressFamily]) -> Found | LookupFailedError | None:
-    """The answer for a name that must not be asked for (RFC 6761, RFC 7686)."""
+    """The answer for a name that must not be asked for (RFC 6761, RFC 7686), or cannot be (RFC 1035 section 2.3.4)."""
     top = name.rpartition(".")[2]
     if top == "localhost":
         return Found(tuple(_LOOPBACK[family] for family in families), 0)
@@ -218,6 +221,8 @@ def _special(name: str, families: Sequence[socket.AddressFamily]) -> Found | Loo
         return LookupFailedError(
             Reason.DNS_NOT_FOUND, f"{clip(name)} exists within Tor only: ask it through Tor's SOCKS proxy"
         )
+    if len(name) > LONGEST_NAME or not all(0 < len(label) <= LONGEST_LABEL for label in name.split(".")):
+        return LookupFailedError(Reason.DNS_NOT_FOUND, f"{clip(name)} cannot exist: it is not a name the DNS can hold")
     return None
 
 
