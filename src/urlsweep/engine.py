@@ -19,14 +19,18 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Final
 
+import msgspec
+
 from urlsweep.core.bottleneck import Limiter
 from urlsweep.core.check import Ask, Check, HeadTrust, Verdict
 from urlsweep.core.limits import Limits
 from urlsweep.core.model import Failure, Fault, Reason, Reply, Request, Result, Target
-from urlsweep.core.pacer import Gated, Pacer, Ticket
+from urlsweep.core.pacer import Gated, Pacer
 from urlsweep.core.policy import ByHand, Method, Policy, StatusSet
+from urlsweep.core.pressure import Pressure
 from urlsweep.core.robots import LONGEST_ROBOTS, RobotsRules, robots_url
 from urlsweep.core.summary import Summary
+from urlsweep.core.ticket import Ticket
 from urlsweep.core.turn import Turn
 from urlsweep.core.urls import Url, parse
 from urlsweep.ledger import Ledger
@@ -97,7 +101,7 @@ def _characters_in(value: object, depth: int = 0) -> int:
 class _Job:
     """One URL on its way to a verdict, and the targets that wait for it."""
 
-    __slots__ = ("ask", "body", "check", "followers", "index", "key", "target", "url")
+    __slots__ = ("ask", "body", "check", "failed_at", "followers", "index", "key", "target", "url")
 
     def __init__(self, index: int, target: Target, url: Url, key: str) -> None:
         self.index = index
@@ -107,6 +111,7 @@ class _Job:
         self.check: Check | None = None  # made when its first request may go: a waiting URL stays small
         self.ask: Ask | None = None
         self.followers: list[tuple[int, Target, Url]] | None = None
+        self.failed_at: float | None = None  # when that was sent by which it had trouble, by the loop's clock
         self.body: bytes | None = None  # of a robots.txt: read for the run itself, and no row of it
 
 
@@ -472,27 +477,48 @@ class Sweep:
     async def _ask(self, loop: asyncio.AbstractEventLoop, ticket: Ticket, job: _Job) -> None:
         """Ask `job`, and then whatever is ready next: a task serves as many URLs as it can."""
         while True:
-            request = self._request_of(job)
-            if job.body is None:
+            request = self._request_of(job) if not ticket.is_control else self._control_of(job)
+            if job.body is None or ticket.is_control:
                 event = await self._transport.send(request)
             else:
                 event = await self._read_robots(job, request)
             now, wall = loop.time(), self._wall()
             self._count(request, event)
-            is_free = self._pacer.release(ticket, event, now, wall)
-            step = self._check_of(job).next(event, wall, self._random, is_free=is_free)
-            if isinstance(step, Verdict):
-                self._settle(job, step)
+            if ticket.is_control:
+                self._pacer.release(ticket, event, now, wall)
             else:
-                job.ask = step
-                if self._paces_by_rule and isinstance(url := parse(step.request.url), Url):
-                    self._bind_by_rule(url, now)
-                self._pacer.add(step.request.host_key, job, now, delay=step.delay, turn=step.turn)
+                self._go_on(ticket, job, request, event, now, wall)
             ready = None if self._done.is_set() else self._pacer.next(now)
             self._pump(loop)
             if ready is None:
                 return
             ticket, job = ready
+
+    def _go_on(
+        self, ticket: Ticket, job: _Job, request: Request, event: Reply | Failure, now: float, wall: float
+    ) -> None:
+        """Let the Pacer and the Check learn from `event`, and do what follows for `job`."""
+        check = self._check_of(job)
+        pressure = check.pressure_of(event, wall)
+        may_be_control = request.host_key == job.url.host_key
+        is_free = self._pacer.release(
+            ticket, event, now, wall, item=job if may_be_control else None, pressure=pressure, failed_at=job.failed_at
+        )
+        if pressure > Pressure.GOOD and (is_free or job.failed_at is None):
+            job.failed_at = ticket.sent_at
+        step = check.next(event, wall, self._random, is_free=is_free)
+        if isinstance(step, Verdict):
+            self._settle(job, step)
+            return
+        job.ask = step
+        if self._paces_by_rule and isinstance(url := parse(step.request.url), Url):
+            self._bind_by_rule(url, now)
+        self._pacer.add(step.request.host_key, job, now, delay=step.delay, turn=step.turn)
+
+    def _control_of(self, job: _Job) -> Request:
+        """The request for the URL of `job` once more: by GET, for HEAD proves nothing when it fails."""
+        first = Check(job.url, self._policy.for_url(job.url), self._trust).first()
+        return msgspec.structs.replace(first.request, method="GET")
 
     def _count(self, request: Request, event: Reply | Failure) -> None:
         self.summary.asked(request.host_key, event.elapsed)
@@ -520,6 +546,7 @@ class Sweep:
             self._settle_robots(job, verdict)
             return
         del self._pending[job.key]
+        job.check = job.ask = None  # the Pacer may remember the job, to ask its URL once more: see `_control_of`
         if verdict.reason != Reason.SKIP_UNFINISHED:
             self._ledger.put(job.key, verdict)
         self._give(job.index, verdict.row(job.target, job.url))

@@ -15,8 +15,9 @@ import urlsweep.core.pacer as pacer_module
 from urlsweep.core.bottleneck import Limiter
 from urlsweep.core.limits import Limits, PaceBy
 from urlsweep.core.model import Failure, Reason, Reply
-from urlsweep.core.pacer import LATE_AT_MOST, SLOWED_TOLD, STALLING_AT_ONCE, STALLS_UNTIL_DEAD, Gated, Pacer, Ticket
+from urlsweep.core.pacer import LATE_AT_MOST, SLOWED_TOLD, STALLING_AT_ONCE, STALLS_UNTIL_DEAD, Gated, Pacer
 from urlsweep.core.policy import ByHand
+from urlsweep.core.ticket import Ticket
 from urlsweep.core.turn import Turn
 
 A, B, C = "a.test:443", "b.test:443", "c.test:443"
@@ -441,10 +442,11 @@ def test_a_gate_that_a_host_waits_for_opens_after_it_has_joined() -> None:
     assert pacer.gated(0.0) == Gated(1, 9.0)
     pacer.release(tickets[B], ADDRESS, 1.0, 0.0)
     now = 9.0
-    served = names(take(pacer, now))
-    while pacer.waiting:
-        now = woken(pacer, now)
-        served += names(take(pacer, now))
+    served = []
+    while taken := take(pacer, now):
+        served += names(taken)
+        give_back(pacer, taken, ADDRESS, now)
+        now = woken(pacer, now) if pacer.waiting else now
     assert sorted(served) == ["a1", "b1"]
 
 
@@ -598,13 +600,13 @@ def test_what_is_put_off_is_given_up_when_it_comes() -> None:
 
 def test_a_host_that_was_given_up_and_answers_after_all_is_asked_again() -> None:
     pacer = pacer_of(Limits(patience=10.0), a=9)
-    first, second, slow, _ = take(pacer)
+    first, second, slow, slower = take(pacer)
     give_back(pacer, [first], PUSHED, 0.0)
     give_back(pacer, [second], PUSHED, 11.0)
     assert len(given_up(pacer)) == 5
     pacer.add(A, "before", 11.5)
     assert given_up(pacer) == ["before"]
-    give_back(pacer, [slow], GOOD, 12.0)
+    give_back(pacer, [slow, slower], GOOD, 12.0)
     pacer.add(A, "after", 12.0)
     assert given_up(pacer) == []
     assert names(take(pacer, 12.0)) == ["after"]
