@@ -53,6 +53,12 @@ class Asked:
             self.sent_at.append(self.now)
         return len(self.sent_at) - before
 
+    def fill(self) -> None:
+        """As many as may be out, one after the other where they are spaced."""
+        while self.pace.in_flight < self.pace.room:
+            self.wait()
+            self.send(1)
+
     def wait(self) -> None:
         """Until the next one may go."""
         self.now = max(self.now, self.pace.opens_at)
@@ -68,7 +74,7 @@ class Asked:
     def good_in_use(self, count: int) -> None:
         """Good answers, each to the oldest of as many requests as may be out."""
         for _ in range(count):
-            self.send()
+            self.fill()
             self.good()
 
     def push(self, wait: float | None = None, kind: str = "429") -> None:
@@ -166,7 +172,7 @@ def test_single_failures_cost_the_bound_one_each_and_three_in_a_row_half() -> No
         asked.stall()
     assert asked.pace.bound == 4  # not below the start: pages that hang are no reason to stand still
     assert asked.pace.push_backs == {"response.timeout": 7}
-    assert (asked.pace.storm, asked.pace.opens_at) == (0, 0.0)
+    assert asked.pace.storm == 0
 
 
 def test_caution_doubles_where_a_host_fails_at_the_same_bound_again() -> None:
@@ -575,13 +581,16 @@ def test_a_page_that_failed_while_others_were_answered_is_to_blame_the_next_time
     asked.send(1)
     assert asked.overload() is True
     asked.now = 2.0
-    asked.send()
+    asked.fill()
     bound = asked.pace.bound
     assert asked.overload(failed_at=1.0) is True  # nothing was answered that was sent since
     asked.good()
     assert asked.overload(failed_at=1.0) is False
     assert asked.pace.bound == bound - 2  # at a first look it may be load all the same
+    assert asked.overload(failed_at=1.0) is False  # but not again, as long as nothing is answered well
+    asked.fill()
     assert asked.overload(failed_at=1.0, is_late=True) is False
+    asked.fill()
     asked.stall(failed_at=1.0)
     assert (asked.pace.bound, asked.pace.storm) == (bound - 2, 0)
 
@@ -641,12 +650,12 @@ def test_so_many_503s_among_good_answers_are_push_back_too() -> None:
     asked.good_in_use(20)
     free = []
     for _ in range(20):
-        asked.send()
+        asked.fill()
         if asked.pace.storm:
             break
         free.append(asked.overload())
         if not asked.pace.storm:
-            asked.send()
+            asked.fill()
             asked.good()
     assert free[-1] is True
     assert 4 < len(free) < 12

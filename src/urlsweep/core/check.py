@@ -75,6 +75,9 @@ PARKS: Final = 50
 """Times that a URL is given back to its host's queue without losing a try: a bound, so that every check ends. Hosts end
 sooner, by their patience; this is for the one URL that is always pushed back by a host that answers all the others."""
 
+PARKS_UNSTATED: Final = 20
+"""The same where it is not said that it is asked too much: 503 without a word, or hung up on."""
+
 OWN_PARKS: Final = 2
 """How often the same is done where the host answers others well: a limit may have met this URL by chance, again."""
 
@@ -415,7 +418,8 @@ class Check:
         """
         # What a URL is asked for again after it was parked, and fails when others do not, may yet be a limit's doing.
         in_doubt = not is_free and 0 < self._parks <= OWN_PARKS and _is_overload(event)
-        if not in_doubt and not (is_free and self._parks < PARKS):
+        most = PARKS_UNSTATED if _is_overload(event) else PARKS
+        if not in_doubt and not (is_free and self._parks < most):
             return None
         self._parks += 1
         self._parked_after = event

@@ -47,7 +47,11 @@ LESS_AFTER_LOSS: Final = 0.9
 """Of a rate, after a 503 among good answers: one too many, or a bad page."""
 
 NEAR: Final = 0.95
-"""... up to this part of it; ..."""
+FARTHEST: Final = 0.8
+"""... up to this part of it, and to twice as far below it with every push-back at about the same rate; ..."""
+
+BURST: Final = 0.75
+"""Pushed back at less than this part of a rate that went well before: that was a burst."""
 
 CREEP: Final = 0.01
 """... from there on, after a while, by this share of it a second, twice that with every `CREEP_DOUBLES` seconds that
@@ -94,6 +98,11 @@ LEAST_LOSS_SHARE: Final = 0.1
 """With fewer, they are the pages' own. In between, a rate that was learned is lowered."""
 LOSS_MEMORY: Final = 15 / 16
 
+MOST_FAIL_SHARE: Final = 0.15
+FAIL_MEMORY: Final = 63 / 64
+"""Where more than that of the pages asked for the first time fail, of about the last hundred, one that fails again
+tells nothing."""
+
 GATES_KEPT: Final = 64
 """Of those closed last, what was answered well before each. An older failure is nobody's own fault for certain."""
 
@@ -112,6 +121,7 @@ class Pace:
         "_ceiling",
         "_closed",
         "_cycle_began",
+        "_fail_share",
         "_gates",
         "_good_answers",
         "_good_sent_at",
@@ -127,6 +137,7 @@ class Pace:
         "_lost_again",
         "_lost_at",
         "_lost_sent_at",
+        "_near",
         "_outage_patience",
         "_outage_since",
         "_overstates",
@@ -178,6 +189,7 @@ class Pace:
         self._lost_again = 0  # times in a row at the same bound as the time before, as soon as that was reached
         self._lost_at = 0  # the bound at the last of them
         self._lost_sent_at = math.inf  # when that was sent with which an outage was noticed, the last time
+        self._fail_share = 0.0  # of pages asked for the first time
         self._loss_share = 0.0  # 503s among the last answers
         self._good_sent_at = -math.inf  # when the last request that was answered well was sent
         self._unlearned: tuple[float | None, float, int] | None = None  # rate, ceiling and bound before the outage
@@ -194,6 +206,7 @@ class Pace:
         self._latency = 0.0  # seconds, smoothed; known from the first push-back on
         self._rate: float | None = None  # requests a second, as learned
         self._ceiling = math.inf  # a rate that was too much
+        self._near = NEAR  # how far up to the ceiling the pace grows in steps
         self._sustained = 0.0  # the highest rate that a step was taken from
         self._is_about_count = False  # the last push-back was to more at once than were ever served
         self._is_bursty = False  # it lets bursts through above its rate: higher rates that went well prove nothing
@@ -251,7 +264,7 @@ class Pace:
         self._sent_at = now
         if self._began < 0:
             self._began = self._cycle_began = now
-        if self.storm or self.gap:
+        if self.storm or self._loss_share or self.gap:
             self._space(now)
         return self.in_flight
 
@@ -264,7 +277,8 @@ class Pace:
     def _interval(self) -> float:
         if self._rate is not None:
             return 1 / self._rate
-        return self._latency / self.bound if self.storm else 0.0
+        # Also after a single 503: two at the same moment may be more than a strict limit lets through.
+        return self._latency / self.bound if self.storm or self._loss_share else 0.0
 
     # -- answers; in_flight is lowered by the caller first
 
@@ -289,6 +303,7 @@ class Pace:
                 self._overstates = True
         if self._loss_share:
             self._loss_share *= LOSS_MEMORY
+        self._fail_share *= FAIL_MEMORY
         if ticket.level > self._served_at_once:
             self._served_at_once = ticket.level
         is_bound_in_use = self.in_flight >= self.bound - 1
@@ -297,7 +312,7 @@ class Pace:
             if self._good_answers >= self.bound * self._caution:
                 self._good_answers = 0
                 self.bound += 1
-        if self.storm:
+        if self.storm or self._loss_share:
             self._latency += (elapsed - self._latency) * 0.2
             if self._is_paced and (not is_bound_in_use or self.bound == 1):
                 self._speed_up(now)
@@ -316,6 +331,7 @@ class Pace:
         """What `overload` is, to a HEAD: GET will tell."""
         if self.served_well:
             self._count(kind)
+            self._fail_share += (1 - self._fail_share) * (1 - FAIL_MEMORY)
 
     def stall(self, kind: str, failed_at: float | None) -> None:
         """A time-out after the connection stood: it may be the page. `failed_at`: see `overload`."""
@@ -338,17 +354,18 @@ class Pace:
         Gives whether the failure says nothing about its URL.
         """
         is_own = self._is_the_pages_own(failed_at)
-        if ticket.storm != self.storm or (is_own and (ticket.is_late or self.is_probing)):
+        if is_own:
+            self._pushed_at = now  # load or not: nothing is speeded up meanwhile
+        if ticket.storm != self.storm or (is_own and (ticket.is_late or self.is_probing or self._losses)):
             self._count(kind)
             return not is_own
-        if is_own:
-            self._lose(kind)
-            return False
         if self.is_probing:
             self._begin_outage(now)
             self._lost_sent_at = ticket.sent_at
             self._close(now, kind, None)
             return True
+        if failed_at is None:
+            self._fail_share += (1 - self._fail_share) * (1 - FAIL_MEMORY)
         self._loss_share += (1 - self._loss_share) * (1 - LOSS_MEMORY)
         self._losses += 1
         if self._losses >= LOSSES_IN_A_ROW or self._loss_share >= LOSS_SHARE:
@@ -359,16 +376,16 @@ class Pace:
             self._close(now, kind, None)
             self._begin_outage(now)
             self._lost_sent_at = ticket.sent_at
-            return True
+            return not is_own
         self._lose(kind)
         if self._rate is not None and self._loss_share >= LEAST_LOSS_SHARE:
             self._ceiling = min(self._ceiling, self._rate)
             self._rate = max(self._rate * LESS_AFTER_LOSS, self._slowest)
-        return True
+        return not is_own
 
     def _is_the_pages_own(self, failed_at: float | None) -> bool:
         """Whether, after a request of this time that failed, another was answered well before any push-back."""
-        if failed_at is None:
+        if failed_at is None or self._fail_share >= MOST_FAIL_SHARE:
             return False
         gates = self._gates
         if gates is not None:
@@ -529,7 +546,8 @@ class Pace:
         is_confirmed = self._ceiling / SAME_RATE <= asked_at <= self._ceiling * SAME_RATE
         self._hold = min(LONGEST_HOLD, self._hold * 2) if is_confirmed else SHORTEST_HOLD
         # What went well before does not go well any more: it was a burst that went well.
-        self._is_bursty = self._is_bursty or asked_at < NEAR * self._sustained
+        self._is_bursty = self._is_bursty or asked_at < BURST * self._sustained
+        self._near = max(FARTHEST, 2 * self._near - 1) if is_confirmed else NEAR
         self._ceiling = asked_at
         at_least = let_through
         if not self._is_bursty and self._sustained <= CREDIBLE * let_through:
@@ -541,12 +559,12 @@ class Pace:
     def _speed_up(self, now: float) -> None:
         if self._rate is None:
             return
-        if self._rate < NEAR * self._ceiling and not self._is_bursty:
+        if self._rate < self._near * self._ceiling and not self._is_bursty:
             self._steps += 1
             if self._steps >= STEP_REQUESTS:
                 self._steps = 0
                 self._sustained = max(self._sustained, self._rate)
-                self._rate = min(self._rate * STEP, max(self._rate, NEAR * self._ceiling))
+                self._rate = min(self._rate * STEP, max(self._rate, self._near * self._ceiling))
             return
         # A bucket goes on filling while the gate is closed; with room for no burst that time is lost.
         hold = self._hold if self._is_bursty else max(self._hold, min(LONGEST_HOLD, HOLD_PER_WAIT * self._closed))
