@@ -20,7 +20,7 @@ from urlsweep.core.limits import Limits
 from urlsweep.core.model import Failure, Reason, Reply
 from urlsweep.core.pacer import Pacer
 from urlsweep.core.policy import Policy
-from urlsweep.core.pressure import Pressure
+from urlsweep.core.pressure import MAYBE_ITS_OWN, Pressure
 from urlsweep.core.ticket import Ticket
 from urlsweep.core.turn import Turn
 from urlsweep.core.urls import Url
@@ -249,7 +249,7 @@ class _Run:
         check = self._check_of(job)
         pressure = check.pressure_of(event, wall)
         is_free = self._pacer.release(ticket, event, now, wall, item=job, pressure=pressure, failed_at=job.failed_at)
-        if pressure > Pressure.GOOD and (is_free or job.failed_at is None):
+        if pressure in MAYBE_ITS_OWN and (is_free or job.failed_at is None):
             job.failed_at = ticket.sent_at
         step = check.next(event, wall, self._random, is_free=is_free)
         if isinstance(step, Ask):

@@ -27,7 +27,7 @@ from urlsweep.core.limits import Limits
 from urlsweep.core.model import Failure, Fault, Reason, Reply, Request, Result, Target
 from urlsweep.core.pacer import Gated, Pacer
 from urlsweep.core.policy import ByHand, Method, Policy, StatusSet
-from urlsweep.core.pressure import Pressure
+from urlsweep.core.pressure import MAYBE_ITS_OWN
 from urlsweep.core.robots import LONGEST_ROBOTS, RobotsRules, robots_url
 from urlsweep.core.summary import Summary
 from urlsweep.core.ticket import Ticket
@@ -504,7 +504,7 @@ class Sweep:
         is_free = self._pacer.release(
             ticket, event, now, wall, item=job if may_be_control else None, pressure=pressure, failed_at=job.failed_at
         )
-        if pressure > Pressure.GOOD and (is_free or job.failed_at is None):
+        if pressure in MAYBE_ITS_OWN and (is_free or job.failed_at is None):
             job.failed_at = ticket.sent_at
         step = check.next(event, wall, self._random, is_free=is_free)
         if isinstance(step, Verdict):

@@ -88,6 +88,10 @@ FEWEST_TO_TELL: Final = 8
 WINDOW: Final = 20.0
 """Seconds of the past that an estimate reaches back at least: older push-backs are forgotten."""
 
+SPREAD: Final = 0.5
+"""Of a request's time over the bound: so far apart requests are kept where no rate is known. All of it would leave the
+bound unused where times vary."""
+
 LATENESS: Final = 0.01
 """Seconds of lateness (a busy machine's timers) that evenly spaced requests make up for, on a host that is known to
 stand bursts; others are not sent one."""
@@ -278,32 +282,17 @@ class Pace:
         if self._rate is not None:
             return 1 / self._rate
         # Also after a single 503: two at the same moment may be more than a strict limit lets through.
-        return self._latency / self.bound if self.storm or self._loss_share else 0.0
+        return SPREAD * self._latency / self.bound if self.storm or self._loss_share else 0.0
 
     # -- answers; in_flight is lowered by the caller first
 
-    def good(self, now: float, ticket: Ticket, elapsed: float) -> None:
-        """A good answer, which took `elapsed` seconds."""
-        is_over = self.is_outage and ticket.storm == self.storm
-        if is_over and self._unlearned is not None and self._closed >= 2 * self._limits.first_wait:
-            # It failed a single request too, after a rest: what was learned when that began was nothing.
-            self._rate, self._ceiling, self.bound = self._unlearned
-        if ticket.is_control and self.rounds == 1 and self._gates:
-            self._gates.pop()  # it was closed for nothing: the host is well, its pages are not
-        sent_at = ticket.sent_at
-        # What was sent before the last push-back says nothing of the time after it, unless it was too many at once that
-        # the host minded, or what was sent after a failed one is answered well.
-        if ticket.storm == self.storm or self._is_about_count or (self.is_outage and sent_at > self._lost_sent_at):
-            self.rounds = self._losses = 0
-            self.is_probing = self.is_outage = self.is_overloaded = self._is_about_count = False
+    def good(self, now: float, ticket: Ticket, elapsed: float, *, is_first: bool = True) -> None:
+        """A good answer, which took `elapsed` seconds. `is_first`: its page has never failed."""
+        if self.push_backs is not None or self.is_probing:
+            self._recover(now, ticket)
+            if is_first:
+                self._fail_share *= FAIL_MEMORY
         self._admitted += 1
-        if sent_at > self._good_sent_at:
-            self._good_sent_at = sent_at
-            if now < self._told_until and sent_at > self._pushed_at:
-                self._overstates = True
-        if self._loss_share:
-            self._loss_share *= LOSS_MEMORY
-        self._fail_share *= FAIL_MEMORY
         if ticket.level > self._served_at_once:
             self._served_at_once = ticket.level
         is_bound_in_use = self.in_flight >= self.bound - 1
@@ -320,6 +309,26 @@ class Pace:
         elif self._good_answers == 0:
             self._latency = elapsed
 
+    def _recover(self, now: float, ticket: Ticket) -> None:
+        """What a good answer says where there was trouble before."""
+        is_news = ticket.storm == self.storm
+        if self.is_outage:
+            if is_news and self._unlearned is not None and self._closed >= 2 * self._limits.first_wait:
+                # It failed a single request too, after a rest: what was learned when that began was nothing.
+                self._rate, self._ceiling, self.bound = self._unlearned
+            if ticket.is_control and self.rounds == 1 and self._gates:
+                self._gates.pop()  # it was closed for nothing: the host is well, its pages are not
+        # What was sent before the last push-back says nothing of the time after it, unless it was too many at once that
+        # the host minded, or what was sent after a failed one is answered well.
+        if is_news or self._is_about_count or (self.is_outage and ticket.sent_at > self._lost_sent_at):
+            self.rounds = self._losses = 0
+            self.is_probing = self.is_outage = self.is_overloaded = self._is_about_count = False
+        if ticket.sent_at > self._good_sent_at:
+            self._good_sent_at = ticket.sent_at
+            if now < self._told_until and ticket.sent_at > self._pushed_at:
+                self._overstates = True
+        self._loss_share *= LOSS_MEMORY
+
     def error(self, ticket: Ticket) -> None:
         """An answer, or a failure, that says nothing of load."""
         self._admitted += 1
@@ -331,7 +340,6 @@ class Pace:
         """What `overload` is, to a HEAD: GET will tell."""
         if self.served_well:
             self._count(kind)
-            self._fail_share += (1 - self._fail_share) * (1 - FAIL_MEMORY)
 
     def stall(self, kind: str, failed_at: float | None) -> None:
         """A time-out after the connection stood: it may be the page. `failed_at`: see `overload`."""
@@ -356,9 +364,15 @@ class Pace:
         is_own = self._is_the_pages_own(failed_at)
         if is_own:
             self._pushed_at = now  # load or not: nothing is speeded up meanwhile
-        if ticket.storm != self.storm or (is_own and (ticket.is_late or self.is_probing or self._losses)):
+        if ticket.storm != self.storm or (is_own and (ticket.is_late or self.is_probing)):
             self._count(kind)
             return not is_own
+        if is_own:
+            # Not below the start: a few bad pages in a row would bring all the others of their host to a standstill.
+            floor = min(self.bound, self._start)
+            self._lose(kind)
+            self.bound = max(self.bound, floor)
+            return False
         if self.is_probing:
             self._begin_outage(now)
             self._lost_sent_at = ticket.sent_at
@@ -376,12 +390,12 @@ class Pace:
             self._close(now, kind, None)
             self._begin_outage(now)
             self._lost_sent_at = ticket.sent_at
-            return not is_own
+            return True
         self._lose(kind)
         if self._rate is not None and self._loss_share >= LEAST_LOSS_SHARE:
             self._ceiling = min(self._ceiling, self._rate)
             self._rate = max(self._rate * LESS_AFTER_LOSS, self._slowest)
-        return not is_own
+        return True
 
     def _is_the_pages_own(self, failed_at: float | None) -> bool:
         """Whether, after a request of this time that failed, another was answered well before any push-back."""

@@ -53,6 +53,7 @@ class _State(IntEnum):
 _NEW: Final = _State.NEW
 _ALIVE: Final = _State.ALIVE
 _SILENT: Final = _State.SILENT
+_GOOD: Final = Pressure.GOOD
 
 STALLS_UNTIL_DEAD: Final = 3
 """Times `Limits.probes`: a host that lets itself be connected to and then says nothing may have bad pages; so many of
@@ -266,13 +267,16 @@ class Pacer(Generic[Item]):
             self._wake(now)
         if self.in_flight >= self._concurrency:
             return None
-        if not self._used_buckets or now < self._opens_at:
+        used = self._used_buckets
+        if not used or now < self._opens_at:
             return None
         if self._network.is_down:
             return self._next_probe(now)
-        if self._is_a_slot_awaited:
-            return None
-        ready = self._ready[self._first_bucket]
+        if used & _SILENT_BUCKETS:
+            if self._is_a_slot_awaited:
+                return None
+            used = self._first_buckets
+        ready = self._ready[used.bit_length() - 1]
         group = next(iter(ready.values()))
         ready.move_to_end(group.key)  # groups with as much work left take turns
         active = group.active
@@ -285,7 +289,7 @@ class Pacer(Generic[Item]):
         pace = group.pace
         late = host.late
         is_late = is_control = False
-        if pace.wants_control and group.control is not None:
+        if pace.is_probing and pace.wants_control and group.control is not None:
             host, item = group.control
             is_control = True
         elif late and (not host.waiting or host.state is not _ALIVE or now - late[0][0] >= LATE_AT_MOST):
@@ -305,7 +309,10 @@ class Pacer(Generic[Item]):
         if self._total_gap:
             # A little lateness (a busy machine's timers) is made up for, or the rate would not be reached.
             self._opens_at = max(self._opens_at, now - min(self._total_gap, LATENESS)) + self._total_gap
-        self._settle(host, group, now)
+        if host.state is _ALIVE and host.waiting and host.is_active:  # as most are: nothing changes but the room
+            self._place(group, now)
+        else:
+            self._settle(host, group, now)
         return Ticket(host.key, pace.storm, level, now, is_late, is_control), item
 
     def release(
@@ -339,27 +346,51 @@ class Pacer(Generic[Item]):
         if pressure is None:
             pressure = pressure_of(event, wall)
         is_free = False
-        host.is_failing = pressure >= Pressure.OVERLOAD
         if len(group.members) > 1:
             item = failed_at = None  # how well another host answers says nothing of this one
-        if pressure is Pressure.GOOD:
-            if host.state is not _ALIVE or self._network.is_alarmed or host.evidence is not None:
+        if pressure is _GOOD:
+            host.is_failing = False
+            if host.state is not _ALIVE or host.evidence is not None or self._network.is_alarmed:
                 self._answered(host, group, event)
                 group = host.group  # by now it may be another: see `_join`
                 pace = group.pace
-            pace.good(now, ticket, event.elapsed)
+            pace.good(now, ticket, event.elapsed, is_first=failed_at is None)
             if item is not None:
                 group.control = (host, item)
             if isinstance(event, Reply) and event.fields:
                 self._heed_allowance(group, event, now, wall)
-        elif ticket.is_control and group.pace.is_overloaded:
+        else:
+            is_free = self._troubled(host, ticket, event, pressure, now, wall, failed_at)
+            group = host.group
+        if host.waiting and host.is_active and host.state is _ALIVE:
+            self._place(group, now)
+        else:
+            self._settle(host, group, now)
+        if not group.size:
+            self._retire(group, now)
+        return is_free
+
+    def _troubled(
+        self,
+        host: _Host[Item],
+        ticket: Ticket,
+        event: Reply | Failure,
+        pressure: Pressure,
+        now: float,
+        wall: float,
+        failed_at: float | None,
+    ) -> bool:
+        """Learn from what was not answered well; returns as `release` does."""
+        host.is_failing = pressure >= Pressure.OVERLOAD
+        pace = host.group.pace
+        is_free = False
+        if ticket.is_control and pace.is_overloaded:
             pace.control_failed(now, str(event.status) if isinstance(event, Reply) else event.reason)
         elif isinstance(event, Failure) and pressure is not Pressure.ERROR:
-            is_free = self._failed(host, group, ticket, event, pressure, now, failed_at)
+            is_free = self._failed(host, host.group, ticket, event, pressure, now, failed_at)
         else:
-            self._answered(host, group, event)
-            group = host.group
-            pace = group.pace
+            self._answered(host, host.group, event)
+            pace = host.group.pace
             kind = str(event.status) if isinstance(event, Reply) else ""
             if pressure is Pressure.PUSH_BACK and isinstance(event, Reply):
                 is_free = True
@@ -372,12 +403,9 @@ class Pacer(Generic[Item]):
                 pace.error(ticket)
         says_so = pressure >= Pressure.OVERLOAD and pressure is not Pressure.STALL  # only these are evidence
         if says_so and pace.rounds and not self._network.is_down and pace.is_given_up(now):
-            for member in group.members:
+            for member in host.group.members:
                 if member.is_failing:
                     self._give_up(member, event, now)
-        self._settle(host, group, now)
-        if not group.size:
-            self._retire(group, now)
         return is_free
 
     def take_given_up(self) -> Iterator[tuple[str, Item, Reply | Failure]]:
@@ -439,12 +467,11 @@ class Pacer(Generic[Item]):
         return heapq.nlargest(SLOWED_TOLD, told, key=lambda slowed: (slowed.held, slowed.pushed)), count
 
     @property
-    def _first_bucket(self) -> int:
+    def _first_buckets(self) -> int:
         """Hosts that answer go first, but for a few slots: it takes long to tell who is dead, whenever it is begun."""
-        silent = self._used_buckets & _SILENT_BUCKETS
-        if silent and self._in_flight_silent < self._silent_first:
-            return silent.bit_length() - 1
-        return self._used_buckets.bit_length() - 1
+        if self._in_flight_silent < self._silent_first:
+            return self._used_buckets & _SILENT_BUCKETS
+        return self._used_buckets
 
     @property
     def _is_a_slot_awaited(self) -> bool:

@@ -24,6 +24,9 @@ class Pressure(IntEnum):
     PUSH_BACK = 6  # the host says so itself
 
 
+MAYBE_ITS_OWN: Final = (Pressure.OVERLOAD, Pressure.STALL)
+"""What may be the URL's own trouble as well as its host's."""
+
 _FAILURES: Final = {
     Reason.CONNECT_REFUSED: Pressure.UNREACHED,
     Reason.CONNECT_RESET: Pressure.UNREACHED,
