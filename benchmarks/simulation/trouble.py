@@ -122,6 +122,12 @@ def unsteady_hosts(options: Options) -> Iterator[Finding]:
             ),
             1_000,
         ),
+        "400/s, and one page in fifty 503 or reset": (
+            lambda: LimitedWithBadPages(
+                KEY, Latency(latency), 400, 400, {page: (503, None)[page % 4 // 2] for page in range(1, 12_700, 50)}
+            ),
+            12_700,
+        ),
         "2/s, burst 100, then resets": (lambda: TokenBucket(KEY, Latency(latency), 2, 100, status=None), 1_000),
         "20/s, burst 20, then resets": (lambda: TokenBucket(KEY, Latency(latency), 20, 20, status=None), 1_000),
         "the first three pages hang": (lambda: BadPages(KEY, Latency(latency), range(3), None), 1_000),

@@ -60,7 +60,7 @@ bring no push-back: the limit may be gone."""
 BURSTY_CREEP: Final = 0.03
 """The same for a host that stands bursts: a bucket that is not empty forgives a while above its rate."""
 
-CREEP_DOUBLES: Final = 5.0
+CREEP_DOUBLES: Final = 8.0
 STEEPEST_CREEP: Final = 0.25
 
 SHORTEST_HOLD: Final = 2.0
@@ -98,7 +98,7 @@ stand bursts; others are not sent one."""
 
 LOSS_SHARE: Final = 0.25
 """Of the last answers, about sixteen: with so many 503s it is the host and not its pages, ..."""
-LEAST_LOSS_SHARE: Final = 0.1
+LEAST_LOSS_SHARE: Final = 0.065
 """With fewer, they are the pages' own. In between, a rate that was learned is lowered."""
 LOSS_MEMORY: Final = 15 / 16
 
@@ -152,6 +152,7 @@ class Pace:
         "_served_at_once",
         "_slowest",
         "_start",
+        "_states",
         "_steps",
         "_sustained",
         "_told_until",
@@ -198,6 +199,7 @@ class Pace:
         self._good_sent_at = -math.inf  # when the last request that was answered well was sent
         self._unlearned: tuple[float | None, float, int] | None = None  # rate, ceiling and bound before the outage
         self._gates: deque[tuple[float, float]] | None = None  # when each was closed, and `_good_sent_at` then
+        self._states = False  # it says so when it is asked too much: what it answers 503 to is no matter of its rate
         self._told_until = -math.inf  # when the host said last that it may be asked again
         self._overstates = False  # it was wrong by more than patience: what it says is about single pages
         self._caution = 1
@@ -364,15 +366,9 @@ class Pace:
         is_own = self._is_the_pages_own(failed_at)
         if is_own:
             self._pushed_at = now  # load or not: nothing is speeded up meanwhile
-        if ticket.storm != self.storm or (is_own and (ticket.is_late or self.is_probing)):
+        if ticket.storm != self.storm or is_own:
             self._count(kind)
             return not is_own
-        if is_own:
-            # Not below the start: a few bad pages in a row would bring all the others of their host to a standstill.
-            floor = min(self.bound, self._start)
-            self._lose(kind)
-            self.bound = max(self.bound, floor)
-            return False
         if self.is_probing:
             self._begin_outage(now)
             self._lost_sent_at = ticket.sent_at
@@ -386,13 +382,14 @@ class Pace:
             self._losses = 0
             self._loss_share = 0.0
             self._unlearned = self._rate, self._ceiling, self.bound
-            self._learn(now, ticket.level)
+            if not self._states:
+                self._learn(now, ticket.level)
             self._close(now, kind, None)
             self._begin_outage(now)
             self._lost_sent_at = ticket.sent_at
             return True
         self._lose(kind)
-        if self._rate is not None and self._loss_share >= LEAST_LOSS_SHARE:
+        if self._rate is not None and not self._states and self._loss_share >= LEAST_LOSS_SHARE:
             self._ceiling = min(self._ceiling, self._rate)
             self._rate = max(self._rate * LESS_AFTER_LOSS, self._slowest)
         return True
@@ -444,6 +441,7 @@ class Pace:
 
     def push_back(self, now: float, kind: str, ticket: Ticket, wait: float | None) -> None:
         """The host says that it is asked too much, and to wait so many seconds (None: does not say)."""
+        self._states = True
         if wait is not None and wait > self._limits.patience and self._overstates:
             wait = None
         if ticket.storm != self.storm:  # one more of a storm that is being heeded
