@@ -7,7 +7,7 @@ import os
 import platform
 import re
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -36,6 +36,26 @@ def describe_machine() -> str:
         f"Linux {kernel[0] if kernel else platform.release()}",
     ]
     return ", ".join(part for part in parts if part)
+
+
+def busy_seconds() -> float:
+    """Processor time that everything on the machine has taken since its start, waiting for other machines included."""
+    found = re.match(r"cpu +(.+)", _read("/proc/stat"))
+    if found is None:
+        return 0.0
+    user, nice, system, _idle, _waiting, *interrupts_and_steal = map(int, found[1].split()[:8])
+    return (user + nice + system + sum(interrupts_and_steal)) / os.sysconf("SC_CLK_TCK")
+
+
+def seconds_of(processes: Collection[int]) -> float:
+    """Processor time that these processes and their children, as they live now, have taken."""
+    ticks = 0
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        # proc_pid_stat(5): the name, in brackets, may hold anything; 4 is the parent, 14 and 15 the times.
+        fields = _read(str(file)).rpartition(")")[2].split()
+        if fields and (int(file.parent.name) in processes or int(fields[1]) in processes):
+            ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def versions_of_python(python: str) -> dict[str, str]:

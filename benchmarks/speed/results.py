@@ -22,6 +22,9 @@ START_GOALS: Final = {"--version": 0.030, "--help": 0.030}
 FIRST_REQUEST_GOAL: Final = 0.150
 """Seconds, at most."""
 
+DISTURBED_SHARE: Final = 0.1
+"""Of the processors, taken by others in any run: from there on the figures are not to be trusted to a tenth."""
+
 _LIMIT_NAMES: Final = {
     Limit.WRK: "limit: wrk, one URL",
     Limit.BARE: "limit: bare epoll loop, addresses known",
@@ -101,6 +104,13 @@ def page(results: Results) -> Iterator[str]:
     yield f"- Machine: {results.machine}; the servers share it with the tools"
     for name, versions in results.versions.items():
         yield f"- {name}: {versions}"
+    if runs := [run for trial in results.trials for of_tool in trial.runs.values() for run in of_tool]:
+        shares = [run.others for run in runs]
+        line = (
+            f"Other processes took {statistics.median(shares):.0%} of the processors in the middle run, "
+            f"{max(shares):.0%} in the worst"
+        )
+        yield f"- {line}" if max(shares) <= DISTURBED_SHARE else f"- **{line}: not a quiet machine**"
     if results.flags:
         yield f"- urlsweep's extra flags: `{' '.join(results.flags)}`"
     yield from _goals(results)

@@ -14,8 +14,8 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -44,10 +44,11 @@ class ServerError(RuntimeError):
 class Site:
     """What is being served."""
 
-    def __init__(self, directory: Path, authority: Path, status: str) -> None:
+    def __init__(self, directory: Path, authority: Path, status: str, processes: Collection[int] = ()) -> None:
         self.directory = directory
         self.authority = authority  # PEM; for clients to trust
         self.sitemap = f"{CONTROL}/{SITEMAP}"
+        self.processes = processes  # the servers'
         self._status = status
 
     def write_sitemap(self, urls: Iterable[str]) -> None:
@@ -76,16 +77,19 @@ def serving(workload: Workload, directory: Path) -> Iterator[Site]:
     configuration.write_text(nginx_configuration(directory, leaf, serves_pages=not is_delayed), encoding="utf-8")
     nginx = find_program("nginx", NGINX_REMEDY)
     status = f"http://{LOOPBACK}{STATUS_PATH}" if is_delayed else f"{CONTROL}{STATUS_PATH}"
+    processes = []
     with ExitStack() as stack:
         command = [nginx, "-p", str(directory), "-e", str(directory / "error.log"), "-c", str(configuration)]
-        stack.enter_context(_running(command, directory / "nginx.log", lambda: _answers(CONTROL + STATUS_PATH)))
+        started = _running(command, directory / "nginx.log", lambda: _answers(CONTROL + STATUS_PATH))
+        processes.append(stack.enter_context(started))
         if is_delayed:
             program = [sys.executable, "-m", "benchmarks.speed.delayed", str(workload.latency), "80"]
-            stack.enter_context(_running(program, directory / "delayed.log", lambda: _answers(status)))
+            started = _running(program, directory / "delayed.log", lambda: _answers(status))
+            processes.append(stack.enter_context(started))
         if workload.hosts:
-            stack.enter_context(_names(workload.hosts, directory))
+            processes.append(stack.enter_context(_names(workload.hosts, directory)))
         _check_all_ways(workload, authority=directory / "authority.pem")
-        yield Site(directory, directory / "authority.pem", status)
+        yield Site(directory, directory / "authority.pem", status, processes)
 
 
 def nginx_configuration(directory: Path, leaf: Path, *, serves_pages: bool) -> str:
@@ -130,8 +134,7 @@ def _pages(leaf: Path) -> str:
 """
 
 
-@contextmanager
-def _names(count: int, directory: Path) -> Iterator[None]:
+def _names(count: int, directory: Path) -> AbstractContextManager[int]:
     """dnsmasq, with an address for each of `count` hosts; what else is asked below DOMAIN does not exist."""
     hosts = directory / "hosts"
     hosts.write_text("".join(f"{address_of(number)} {name_of(number)}\n" for number in range(count)), encoding="ascii")
@@ -140,8 +143,7 @@ def _names(count: int, directory: Path) -> Iterator[None]:
         "--no-resolv", "--no-hosts", f"--addn-hosts={hosts}", f"--local=/{DOMAIN}/", f"--local-ttl={_TTL_SECONDS}",
         f"--listen-address={LOOPBACK}", "--bind-interfaces", "--cache-size=10000", "--pid-file=",
     ]  # fmt: skip
-    with _running(command, directory / "dnsmasq.log", lambda: _is_known(name_of(count - 1), address_of(count - 1))):
-        yield
+    return _running(command, directory / "dnsmasq.log", lambda: _is_known(name_of(count - 1), address_of(count - 1)))
 
 
 def on_processor(number: int) -> list[str]:
@@ -150,7 +152,8 @@ def on_processor(number: int) -> list[str]:
 
 
 @contextmanager
-def _running(command: list[str], log: Path, is_up: Callable[[], bool]) -> Iterator[None]:
+def _running(command: list[str], log: Path, is_up: Callable[[], bool]) -> Iterator[int]:
+    """A server from its first answer on; gives its process."""
     with log.open("wb") as stream:
         server = subprocess.Popen(
             [*on_processor(max(os.sched_getaffinity(0))), *command],
@@ -163,7 +166,7 @@ def _running(command: list[str], log: Path, is_up: Callable[[], bool]) -> Iterat
                 said = log.read_text(encoding="utf-8", errors="replace")[-1000:]
                 raise ServerError(f"{Path(command[0]).name} did not start serving: {said or 'it said nothing'}")
             time.sleep(0.02)
-        yield
+        yield server.pid  # taskset has become the server
     finally:
         end(server)
 

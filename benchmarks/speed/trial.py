@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.programs import Figures, find_program, run_measured
+from benchmarks.speed import machine
 from benchmarks.speed.judge import Judgement, Said, judge
 from benchmarks.speed.pages import LOOPBACK, Kind, address_of, hosts_of, listing, name_of
 from benchmarks.speed.servers import ServerError, Site, on_processor
@@ -37,6 +38,7 @@ class Run:
     figures: Figures
     requests: int  # that the server answered
     late: int  # answers that the server sent late
+    others: float  # the share of the machine's processors that neither the tool nor the servers took
     judgement: Judgement | None  # None: there was no report to judge
     fault: str | None = None  # why there was none
 
@@ -91,7 +93,8 @@ def try_out(
         for name, (run, command) in _one_round(workload, able, site, directory / str(number), seconds).items():
             trial.runs.setdefault(name, []).append(run)
             trial.commands[name] = command
-            say(f"  {number + 1}/{rounds}  {name}: {run.figures.wall:.2f} s, {run.fault or run.judgement}")
+            told = f"{run.figures.wall:.2f} s, {run.fault or run.judgement}"
+            say(f"  {number + 1}/{rounds}  {name}: {told} (others {run.others:.0%})")
         limit = _limit(workload, site, directory / f"{number}-limit", seconds)
         if limit is not None:
             trial.limits.append(limit)
@@ -121,9 +124,13 @@ def _one_round(
 def run_once(tool: Tool, job: Job, urls: Sequence[str], site: Site, seconds: float) -> Run:
     """Run `tool` and judge it. What it does wrong is told in what is given, never raised."""
     requests, late = site.counted()
+    busy, served = machine.busy_seconds(), machine.seconds_of(site.processes)
     figures = run_measured(tool.command(job), tool.environment(job), job.directory, seconds)
+    own = figures.user + figures.system + machine.seconds_of(site.processes) - served
+    others = (machine.busy_seconds() - busy - own) / figures.wall / (os.cpu_count() or 1)
     now_requests, now_late = site.counted()
-    counts = now_requests - requests - 1, now_late - late  # asking for the counts is a request, too
+    # Asking for the counts is a request, too.
+    counts = now_requests - requests - 1, now_late - late, max(0.0, others)
     if figures.is_cut_short:
         return Run(figures, *counts, None, f"ended after {seconds:.0f} s")
     if figures.exit not in tool.good_exits:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import socket
 import subprocess
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from benchmarks.programs import Figures, plain_environment
-from benchmarks.speed import delayed, machine, peers, startup
+from benchmarks.speed import command, delayed, machine, peers, startup
 from benchmarks.speed.judge import Judgement, Said, judge
 from benchmarks.speed.pages import (
     ALL_FAULTS,
@@ -233,7 +234,7 @@ def test_commands_are_the_fastest_that_there_are(tmp_path: Path) -> None:
 
 def _run(wall: float, *, wrong: int = 0, memory: float = 30.0) -> Run:
     figures = Figures(wall, wall / 2, wall / 4, memory, 0, is_cut_short=False)
-    return Run(figures, 12, 0, Judgement(12, 0, 0, 0, wrong, ("http://h/page/1: 404",) * bool(wrong)))
+    return Run(figures, 12, 0, 0.01, Judgement(12, 0, 0, 0, wrong, ("http://h/page/1: 404",) * bool(wrong)))
 
 
 def _results(**others: list[Run]) -> Results:
@@ -250,6 +251,7 @@ def test_ratios_are_those_of_each_round() -> None:
     assert "| few | 2.00 times as fast as lychee | 1 | 2 | 3 | aim |" in text
     assert "does not lead" not in text
     assert "/somewhere" not in text
+    assert "Other processes took 1% of the processors in the middle run, 1% in the worst" in text
 
 
 def test_a_wrong_tool_is_shown_as_wrong_and_never_as_fast() -> None:
@@ -262,6 +264,12 @@ def test_a_wrong_tool_is_shown_as_wrong_and_never_as_fast() -> None:
     assert "does not lead" not in text
     assert "`http://h/page/1: 404`" in text
     assert found.is_right
+
+
+def test_a_machine_that_is_not_quiet_is_told() -> None:
+    found = _results()
+    found.trials[0].runs["urlsweep"][2] = replace(_run(1.0), others=0.4)
+    assert "40% in the worst: not a quiet machine**" in "\n".join(page(found))
 
 
 def test_urlsweep_wrong_is_a_failed_run() -> None:
@@ -358,6 +366,13 @@ def test_starts_are_measured(tmp_path: Path) -> None:
 
 
 @linux_only
+def test_processor_time_is_told_by_process() -> None:
+    busy, own = machine.busy_seconds(), machine.seconds_of({os.getpid()})
+    assert 0 < own < busy
+    assert machine.seconds_of(set()) == 0
+
+
+@linux_only
 def test_the_machine_is_told_without_its_name() -> None:
     text = machine.describe_machine()
     assert "processors" in text
@@ -394,9 +409,9 @@ def test_the_whole_benchmark_runs_at_a_tiny_size(tmp_path: Path) -> None:
     tools += [name for name in ("lychee", "siteprobe") if not peers.missing(own, [name])]
     tools += [] if peers.missing(own, ["python"]) else ["aiohttp"]
     output = tmp_path / "results.md"
-    command = [sys.executable, "-m", "benchmarks", "--scale", "0.0002", "--rounds", "1", "--output", str(output)]
-    command += ["--tools", *tools, "--only", *_TINY]
-    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=240, check=False)
+    program = [sys.executable, "-m", "benchmarks", "--scale", "0.0002", "--rounds", "1", "--output", str(output)]
+    program += ["--tools", *tools, "--only", *_TINY]
+    done = subprocess.run(program, cwd=REPOSITORY, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     text = output.read_text(encoding="utf-8")
     for name in _TINY:
@@ -405,5 +420,40 @@ def test_the_whole_benchmark_runs_at_a_tiny_size(tmp_path: Path) -> None:
     assert str(REPOSITORY) not in text
 
 
-def test_what_is_missing_is_said(tmp_path: Path) -> None:
+def test_a_missing_peer_is_noticed(tmp_path: Path) -> None:
     assert peers.missing(tmp_path, ["lychee", "python"]) == ["lychee", "python"]
+    (tmp_path / "bin").mkdir()
+    peers.program(tmp_path, "lychee").touch()
+    assert peers.missing(tmp_path, ["lychee", "python"]) == ["python"]
+
+
+@linux_only
+def test_all_that_is_missing_is_said_at_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["benchmarks"])
+    monkeypatch.setattr(namespace, "why_not_possible", lambda: None)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert command.main() == 2
+    said = capsys.readouterr().err
+    for remedy in ("nginx is not installed", "dnsmasq-base", "Debian's wrk"):
+        assert remedy in said
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--write", "--scale", "0.5"],
+        ["--write", "--only", "hosts"],
+        ["--write", "--rounds", "1"],
+        ["--write", "--urlsweep-flags=--tries 1"],
+        ["--tools", "lychee"],
+        ["--scale", "0"],
+        ["--rounds", "0"],
+        ["--only", "nothing"],
+    ],
+)
+def test_runs_that_would_mislead_are_refused(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["benchmarks", *arguments])
+    with pytest.raises(SystemExit, match="2"):
+        command.main()
