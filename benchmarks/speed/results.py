@@ -93,7 +93,7 @@ def page(results: Results) -> Iterator[str]:
     yield ""
     yield (
         "Written by `python -m benchmarks`; what is measured and how is told in [README.md](README.md). Medians of "
-        f"{results.rounds} rounds (where it says so, of one), least and most in brackets. A tool with a wrong or "
+        "as many rounds as each table says, least and most in brackets. A tool with a wrong or "
         "missing answer is shown as wrong, whatever its time."
     )
     yield ""
