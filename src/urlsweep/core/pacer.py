@@ -347,7 +347,7 @@ class Pacer(Generic[Item]):
             pressure = pressure_of(event, wall)
         is_free = False
         if len(group.members) > 1:
-            item = failed_at = None  # how well another host answers says nothing of this one
+            item = failed_at = None  # nobody vouches for another host
         if pressure is _GOOD:
             host.is_failing = False
             if host.state is not _ALIVE or host.evidence is not None or self._network.is_alarmed:
@@ -630,6 +630,7 @@ class Pacer(Generic[Item]):
             group = self._groups[key] = _Group(key, Pace(bounds, self._limits))
         else:
             group.pace.narrow(bounds)
+            group.control = None  # how well one host answers says nothing of another
         host = self._hosts[host_key] = _Host(host_key, group, bounds.first)
         group.members.append(host)
         return host
@@ -649,6 +650,7 @@ class Pacer(Generic[Item]):
             self._groups[address] = group
             return
         self._idle.pop(address, None)
+        other.control = None
         other.members.append(host)
         other.size += group.size
         other.put_off += group.put_off
