@@ -20,14 +20,18 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
+import msgspec
+
 from urlsweep.core.bottleneck import Limiter
 from urlsweep.core.check import Ask, Check, HeadTrust, Verdict
 from urlsweep.core.limits import Limits
 from urlsweep.core.model import Failure, Fault, Reason, Reply, Request, Result, Target
-from urlsweep.core.pacer import Gated, Pacer, Ticket
+from urlsweep.core.pacer import Gated, Pacer
 from urlsweep.core.policy import ByHand, Method, Policy, StatusSet
+from urlsweep.core.pressure import MAYBE_ITS_OWN
 from urlsweep.core.robots import LONGEST_ROBOTS, RobotsRules, robots_url
 from urlsweep.core.summary import Summary
+from urlsweep.core.ticket import Ticket
 from urlsweep.core.turn import Turn
 from urlsweep.core.urls import Url, parse
 from urlsweep.ledger import Ledger
@@ -98,7 +102,7 @@ def _characters_in(value: object, depth: int = 0) -> int:
 class _Job:
     """One URL on its way to a verdict, and the targets that wait for it."""
 
-    __slots__ = ("ask", "body", "check", "followers", "handle", "index", "key", "target", "url")
+    __slots__ = ("ask", "body", "check", "failed_at", "followers", "handle", "index", "key", "target", "url")
 
     def __init__(self, index: int, target: Target, url: Url, key: str) -> None:
         self.index = index
@@ -109,6 +113,7 @@ class _Job:
         self.ask: Ask | None = None
         self.handle: Handle | None = None  # of the request that is under way
         self.followers: list[tuple[int, Target, Url]] | None = None
+        self.failed_at: float | None = None  # when that was sent by which it had trouble, by the loop's clock
         self.body: bytes | None = None  # of a robots.txt: read for the run itself, and no row of it
 
 
@@ -167,6 +172,7 @@ class Sweep:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
         self._tasks: set[asyncio.Task[None]] = set()  # the feeder's, and those that read a robots.txt
+        self._controls: dict[object, Handle] = {}  # requests under way for their host's sake
         self._error: Exception | None = None  # what went wrong in a callback
 
     @property
@@ -251,9 +257,9 @@ class Sweep:
         finally:
             if self._timer is not None:
                 self._timer.cancel()
-            for job in self._pending.values():
-                if job.handle is not None:
-                    job.handle.cancel()
+            for handle in (*self._controls.values(), *(job.handle for job in self._pending.values())):
+                if handle is not None:
+                    handle.cancel()
             tasks = list(self._tasks)
             for task in tasks:
                 task.cancel()
@@ -493,7 +499,11 @@ class Sweep:
             self._fail(error)
 
     def _ask(self, ticket: Ticket, job: _Job) -> None:
-        """Send the next request of `job`. No task, unless it is a document that is read."""
+        """Send the next request of `job`, or a control. No task, unless it is a document that is read."""
+        if ticket.is_control:
+            key, request = object(), self._control_of(job)
+            self._controls[key] = self._transport.start(request, partial(self._on_control, key, ticket, request))
+            return
         request = self._request_of(job)
         if job.body is None:
             job.handle = self._transport.start(request, partial(self._on_answer, ticket, job, request))
@@ -501,34 +511,63 @@ class Sweep:
             self._own(self._running_loop.create_task(self._ask_robots(ticket, job, request)))
 
     async def _ask_robots(self, ticket: Ticket, job: _Job, request: Request) -> None:
-        event = await self._read_robots(job, request)
-        self._take_answer(ticket, job, request, event)
+        self._take_answer(ticket, job, request, await self._read_robots(job, request))
 
     def _on_answer(self, ticket: Ticket, job: _Job, request: Request, event: Reply | Failure | Exception) -> None:
-        """The transport calls: an error in here, or one of its own, ends the run instead of being lost."""
+        """The transport calls."""
         job.handle = None
+        self._take_answer(ticket, job, request, event)
+
+    def _on_control(self, key: object, ticket: Ticket, request: Request, event: Reply | Failure | Exception) -> None:
+        """The transport calls: what was asked for its host's sake, and not for its URL's."""
+        del self._controls[key]
+        self._take_answer(ticket, None, request, event)
+
+    def _take_answer(
+        self, ticket: Ticket, job: _Job | None, request: Request, event: Reply | Failure | Exception
+    ) -> None:
+        """Take what came of a request, of `job` or a control. What goes wrong in here ends the run, as does a bug of
+        the transport's: in a callback it would be lost."""
+        if self._done.is_set():
+            return  # it came in the very moment in which the run ended: nothing is begun or settled any more
         try:
             if isinstance(event, Exception):
                 raise event
-            self._take_answer(ticket, job, request, event)
+            now, wall = self._running_loop.time(), self._wall()
+            self._count(request, event)
+            if job is None:
+                self._pacer.release(ticket, event, now, wall)
+            else:
+                self._go_on(ticket, job, request, event, now, wall)
+            self._pump(now)
         except Exception as error:
             self._fail(error)
 
-    def _take_answer(self, ticket: Ticket, job: _Job, request: Request, event: Reply | Failure) -> None:
-        if self._done.is_set():
-            return  # it came in the very moment in which the run ended: nothing is begun or settled any more
-        now, wall = self._running_loop.time(), self._wall()
-        self._count(request, event)
-        is_free = self._pacer.release(ticket, event, now, wall)
-        step = self._check_of(job).next(event, wall, self._random, is_free=is_free)
+    def _go_on(
+        self, ticket: Ticket, job: _Job, request: Request, event: Reply | Failure, now: float, wall: float
+    ) -> None:
+        """Let the Pacer and the Check learn from `event`, and do what follows for `job`."""
+        check = self._check_of(job)
+        pressure = check.pressure_of(event, wall)
+        may_be_control = request.host_key == job.url.host_key
+        is_free = self._pacer.release(
+            ticket, event, now, wall, item=job if may_be_control else None, pressure=pressure, failed_at=job.failed_at
+        )
+        if pressure in MAYBE_ITS_OWN and (is_free or job.failed_at is None):
+            job.failed_at = ticket.sent_at
+        step = check.next(event, wall, self._random, is_free=is_free)
         if isinstance(step, Verdict):
             self._settle(job, step)
-        else:
-            job.ask = step
-            if self._paces_by_rule and isinstance(url := parse(step.request.url), Url):
-                self._bind_by_rule(url, now)
-            self._pacer.add(step.request.host_key, job, now, delay=step.delay, turn=step.turn)
-        self._pump(now)
+            return
+        job.ask = step
+        if self._paces_by_rule and isinstance(url := parse(step.request.url), Url):
+            self._bind_by_rule(url, now)
+        self._pacer.add(step.request.host_key, job, now, delay=step.delay, turn=step.turn)
+
+    def _control_of(self, job: _Job) -> Request:
+        """The request for the URL of `job` once more: by GET, for HEAD proves nothing when it fails."""
+        first = Check(job.url, self._policy.for_url(job.url), self._trust).first()
+        return msgspec.structs.replace(first.request, method="GET")
 
     def _count(self, request: Request, event: Reply | Failure) -> None:
         self.summary.asked(request.host_key, event.elapsed)
@@ -556,6 +595,7 @@ class Sweep:
             self._settle_robots(job, verdict)
             return
         del self._pending[job.key]
+        job.check = job.ask = None  # the Pacer may remember the job, to ask its URL once more: see `_control_of`
         if verdict.reason != Reason.SKIP_UNFINISHED:
             self._ledger.put(job.key, verdict)
         self._give(job.index, verdict.row(job.target, job.url))
