@@ -528,13 +528,13 @@ class Sweep:
     ) -> None:
         """Take what came of a request, of `job` or a control. What goes wrong in here ends the run, as does a bug of
         the transport's: in a callback it would be lost."""
-        if self._done.is_set():
-            return  # it came in the very moment in which the run ended: nothing is begun or settled any more
         try:
             if isinstance(event, Exception):
                 raise event
-            now, wall = self._running_loop.time(), self._wall()
             self._count(request, event)
+            if self._done.is_set():
+                return  # it came in the very moment in which the run ended: nothing is begun or settled any more
+            now, wall = self._running_loop.time(), self._wall()
             if job is None:
                 self._pacer.release(ticket, event, now, wall)
             else:

@@ -605,7 +605,11 @@ class Pacer(Generic[Item]):
 
     def _next_probe(self, now: float) -> tuple[Ticket, Item] | None:
         network = self._network
-        if not self._probes:
+        while True:
+            while self._probes:
+                host = self._probes.pop()
+                if _may_be_asked(host):
+                    return self._take(host, host.group, now)
             if now < network.probe_at:
                 return None
             network.probing(now)
@@ -614,11 +618,6 @@ class Pacer(Generic[Item]):
             if not able:  # what these hosts were asked is settled, or they are closed: any other will do
                 able = [group.active[0] for ready in self._ready for group in ready.values()]
             self._probes = able[:PROBES_AT_ONCE]
-        while self._probes:
-            host = self._probes.pop()
-            if _may_be_asked(host):
-                return self._take(host, host.group, now)
-        return None
 
     # -- hosts, groups and their places
 
