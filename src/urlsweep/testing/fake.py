@@ -146,6 +146,7 @@ class FakeTransport:
             answer = await answered
         except asyncio.CancelledError:
             asked.cancel()
+            asked.exchange.is_cancelled = True  # also where its answer came in this very moment: nobody has it
             raise
         yield answer.event, _chunks(answer)
 
