@@ -384,13 +384,17 @@ class Sweep:
             return
         job = self._pending[key] = _Job(index, target, url, key)
         if self._obeys_robots and self._policy.obeys_robots(url):
-            self._admit(job, now)
+            self._admit(job, url, now)
         else:
-            self._enqueue(job, now)
+            self._enqueue(job, url, now)
 
-    def _enqueue(self, job: _Job, now: float) -> None:
-        self._bind_by_rule(job.url, now)
-        self._pacer.add(job.url.host_key, job, now)
+    def _enqueue(self, job: _Job, url: Url, now: float) -> None:
+        """Queue `job` for what it asks next, which is `url`: its own, or where a redirect leads."""
+        self._bind_by_rule(url, now)
+        if job.ask is None:
+            self._pacer.add(url.host_key, job, now)
+        else:
+            self._pacer.add(url.host_key, job, now, delay=job.ask.delay, turn=job.ask.turn)
 
     def _bind_by_rule(self, url: Url, now: float) -> None:
         """Keep the host of `url`, a target's or where a redirect leads, within what rules say for its pace."""
@@ -399,23 +403,23 @@ class Sweep:
 
     # -- robots.txt
 
-    def _admit(self, job: _Job, now: float) -> None:
-        """Queue `job` if its site's robots.txt lets it be asked, as soon as that is known."""
-        origin = job.url.origin
+    def _admit(self, job: _Job, url: Url, now: float) -> None:
+        """Queue `job` if the robots.txt of `url`, which it asks next, lets that be asked, as soon as that is known."""
+        origin = url.origin
         known = self._robots.known(origin)
         if isinstance(known, RobotsRules):
-            if not known.allows(job.url.href):
+            if not known.allows(url.href):
                 self._settle(job, self._check_of(job).kept_out(None))
                 return
             if known.crawl_delay is not None:
-                self._pacer.bind(job.url.host_key, ByHand(delay=known.crawl_delay), now)
-            self._enqueue(job, now)
+                self._pacer.bind(url.host_key, ByHand(delay=known.crawl_delay), now)
+            self._enqueue(job, url, now)
         elif known is not None:
             self._settle(job, self._check_of(job).kept_out(known))
         elif self._robots.wait(origin, job):
-            self._bind_by_rule(job.url, now)
-            url = job.url._replace(href=robots_url(job.url), fragment="")
-            self._pacer.add(url.host_key, self._robots_job(url), now, turn=Turn.FIRST)
+            self._bind_by_rule(url, now)
+            robots = url._replace(href=robots_url(url), fragment="")
+            self._pacer.add(robots.host_key, self._robots_job(robots), now, turn=Turn.FIRST)
 
     def _robots_job(self, url: Url) -> _Job:
         job = _Job(-1, Target(url.href), url, url.href)
@@ -442,7 +446,7 @@ class Sweep:
     def _settle_robots(self, job: _Job, verdict: Verdict) -> None:
         now = asyncio.get_running_loop().time()
         for waiting in self._robots.settle(job.url.origin, verdict, job.body or b""):
-            self._admit(waiting, now)
+            self._admit(waiting, self._next_url(waiting), now)
 
     def _bind_credentials(self, url: Url) -> None:
         """Hold every target against the origin that unscoped credentials are for: the first target's."""
@@ -560,9 +564,22 @@ class Sweep:
             self._settle(job, step)
             return
         job.ask = step
-        if self._paces_by_rule and isinstance(url := parse(step.request.url), Url):
-            self._bind_by_rule(url, now)
-        self._pacer.add(step.request.host_key, job, now, delay=step.delay, turn=step.turn)
+        if not (self._paces_by_rule or self._obeys_robots):
+            self._pacer.add(step.request.host_key, job, now, delay=step.delay, turn=step.turn)
+            return
+        url = self._next_url(job)
+        # Nobody's robots.txt keeps another robots.txt out (RFC 9309 section 2.2.2), and the job's own URL was let in.
+        if job.body is None and url.href != job.url.href and self._policy.obeys_robots(url):
+            self._admit(job, url, now)
+        else:
+            self._enqueue(job, url, now)
+
+    def _next_url(self, job: _Job) -> Url:
+        """What `job` asks next: its own URL, or where a redirect leads."""
+        if job.ask is None or job.ask.request.url == job.url.href:
+            return job.url
+        url = parse(job.ask.request.url)
+        return url if isinstance(url, Url) else job.url
 
     def _control_of(self, job: _Job) -> Request:
         """The request for the URL of `job` once more: by GET, for HEAD proves nothing when it fails."""

@@ -306,7 +306,8 @@ class Check:
         2.3.1.4). A site that does not answer at all is `down`, for its robots.txt as for its URLs.
         """
         if because is None:
-            return self._verdict(Outcome.SKIPPED, Reason.SKIP_ROBOTS, None, "robots.txt disallows it")
+            what = f"the redirect's target {self._current.shown}" if self._hops else "it"
+            return self._verdict(Outcome.SKIPPED, Reason.SKIP_ROBOTS, None, f"robots.txt disallows {what}")
         if because.reason == Reason.RATE_LIMITED or because.status is None:
             detail = f"not asked: its robots.txt could not be had ({because.detail})"
             return self._verdict(because.outcome, because.reason, None, detail)
