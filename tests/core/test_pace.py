@@ -19,7 +19,6 @@ from urlsweep.core.pace import (
     MOST_CAUTION,
     NEAR,
     SHORTEST_HOLD,
-    SPREAD,
     STEP,
     STEP_REQUESTS,
     Pace,
@@ -432,8 +431,20 @@ def test_after_the_first_storm_as_many_a_latency_as_are_let_out_at_once() -> Non
         assert asked.send() == 1
     times = asked.sent_at[start:]
     assert [later - sooner for sooner, later in itertools.pairwise(times)] == pytest.approx(
-        [SPREAD * LATENCY / asked.pace.bound] * 4
+        [LATENCY / asked.pace.bound] * 4
     )
+
+
+def test_after_a_single_503_no_two_are_sent_at_the_same_moment() -> None:
+    asked = Asked()
+    asked.good_in_use(20)
+    asked.drain()
+    assert asked.send(2) == 2
+    asked.overload()
+    asked.drain()
+    asked.wait()
+    assert asked.send() == 1
+    assert 0 < asked.pace.opens_at - asked.now < LATENCY / asked.pace.bound
 
 
 def flooded() -> Asked:

@@ -89,8 +89,7 @@ WINDOW: Final = 20.0
 """Seconds of the past that an estimate reaches back at least: older push-backs are forgotten."""
 
 SPREAD: Final = 0.5
-"""Of a request's time over the bound: so far apart requests are kept where no rate is known. All of it would leave the
-bound unused where times vary."""
+"""Of a request's time over the bound: so far apart requests are kept where neither a rate nor a limit is known."""
 
 LATENESS: Final = 0.01
 """Seconds of lateness (a busy machine's timers) that evenly spaced requests make up for, on a host that is known to
@@ -283,8 +282,12 @@ class Pace:
     def _interval(self) -> float:
         if self._rate is not None:
             return 1 / self._rate
-        # Also after a single 503: two at the same moment may be more than a strict limit lets through.
-        return SPREAD * self._latency / self.bound if self.storm or self._loss_share else 0.0
+        if not self.storm and not self._loss_share:
+            return 0.0
+        # Also after a single 503: two at the same moment may be more than a strict limit lets through. Where it is not
+        # known that there is one, half the distance leaves the bound in use, whatever the latency does.
+        is_limited = self._states or self._caution > CAUTION_AFTER_LOSS
+        return (1.0 if is_limited else SPREAD) * self._latency / self.bound
 
     # -- answers; in_flight is lowered by the caller first
 
