@@ -32,6 +32,7 @@ commands:
   resume   finish a run that was cut short: killed, interrupted, out of time
   retry    ask again what a run found to be down or unverified
   report   write a run's report again, in any format, without asking anything
+  diff     tell what changed between two runs or reports
   runs     list the runs that are kept, or remove some
   plan     tell what a check would ask and how long it would take, and ask nothing
   demo     check a site with planted faults, run on this machine, and show what comes out
@@ -97,6 +98,12 @@ def _report(arguments: Sequence[str], console: Console, *_: object) -> int:
     return report(arguments, console)
 
 
+def _diff(arguments: Sequence[str], console: Console, *_: object) -> int:
+    from urlsweep.cli.comparing import diff
+
+    return diff(arguments, console)
+
+
 def _runs(arguments: Sequence[str], console: Console, *_: object) -> int:
     from urlsweep.cli.runs import runs
 
@@ -108,6 +115,7 @@ COMMANDS: Final[Mapping[str, Command]] = {
     "resume": _resume,
     "retry": _retry,
     "report": _report,
+    "diff": _diff,
     "runs": _runs,
     "plan": _plan,
     "demo": _demo,

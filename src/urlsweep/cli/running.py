@@ -8,8 +8,10 @@ Not in here: what becomes of a URL (`engine`), how anything looks (`reports`, `c
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, closing
+from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -21,19 +23,25 @@ from urlsweep.cli.exit_codes import ExitCode
 from urlsweep.cli.inputs import Argument, Inputs
 from urlsweep.cli.interruption import Interruption
 from urlsweep.cli.journaling import Keeping
+from urlsweep.cli.judging import Judge, standing_before, write_baseline
 from urlsweep.cli.outputs import Outputs
 from urlsweep.cli.progress import shown
-from urlsweep.cli.recording import Recording, State
+from urlsweep.cli.recording import Recording, State, now
+from urlsweep.cli.trust import Trust
 from urlsweep.core.model import Outcome, Reason, Result
 from urlsweep.core.policy import Policy
+from urlsweep.core.standing import MOST_KEPT, Standing, to_text
 from urlsweep.core.summary import Summary
 from urlsweep.engine import Sweep
 from urlsweep.fetch import DocumentFetcher
+from urlsweep.journal import Journal
+from urlsweep.journal.shelf import Shelf
 from urlsweep.reports.figures import counted
 from urlsweep.reports.options import ReportOptions
 from urlsweep.reports.redaction import Redactor
 from urlsweep.reports.summary import render_summary
 from urlsweep.settings import Settings
+from urlsweep.settings.keeping import fingerprint
 from urlsweep.sources.pump import RawStream
 from urlsweep.sources.source import Source
 from urlsweep.transport import Transport
@@ -90,6 +98,7 @@ class CheckRun:
         self._watch = watch
         self._keeping = keeping
         self._recording: Recording | None = None
+        self._judge: Judge | None = None
         self._is_budget_spent = False
         self._is_failure_told = False
         self._arguments = inputs_module.arguments_of(positional, settings) if arguments is None else list(arguments)
@@ -128,10 +137,35 @@ class CheckRun:
                 self._give_up_recording()
                 return interrupted
             layout = self._layout(inputs)
+            judge = self._judge = self._open_judge()
             outputs = self._open_outputs(layout)
         except BaseException:
             self._give_up_recording()
             raise
+        with closing(self._open_trust(policy)) as trust:
+            await self._ask(inputs, policy, transport, layout, outputs, trust, interruption)
+        code = self._exit_code(inputs, outputs, interruption)
+        standing = judge.standing(is_whole_run=not self.summary.is_partial)
+        if self._settings.update_baseline:
+            code = self._write_baseline(standing, code)
+        return self._end_recording(code, standing)
+
+    async def _ask(
+        self,
+        inputs: Inputs,
+        policy: Policy,
+        transport: Transport,
+        layout: Layout,
+        outputs: Outputs,
+        trust: Trust,
+        interruption: Interruption,
+    ) -> None:
+        journal: Journal | None = self._recording
+        if trust.is_of_use:
+            if self._recording is None:
+                journal = trust
+            else:
+                self._recording.recalls(trust.recall)
         async with aclosing(inputs.targets()) as targets:
             sweep = Sweep(
                 targets,
@@ -139,20 +173,44 @@ class CheckRun:
                 self._settings.limits(),
                 transport,
                 summary=self.summary,
-                journal=self._recording,
+                journal=journal,
                 is_ordered=layout.is_ordered,
                 seed=self._settings.seed,
             )
             await self._sweep(sweep, outputs, interruption)
-        code = self._exit_code(inputs, outputs, interruption)
-        return self._end_recording(code)
+
+    def _open_judge(self) -> Judge:
+        facts = {} if self._recording is None else self._recording.facts
+        begun_at = facts.get("begun_at")
+        own = None if self._recording is None else self._recording.run_file.path
+        before = standing_before(self._settings, facts.get("series"), begun_at, own)
+        return Judge(self._settings, before, begun_at or now())
+
+    def _open_trust(self, policy: Policy) -> Trust:
+        trust = Trust(dict(self._settings.cache), policy, time.time())
+        if self._settings.cache:
+            own = None if self._recording is None else self._recording.run_file.path
+            trust.read(Shelf.usual(self._settings.journal_dir), fingerprint(self._settings), without=own)
+        return trust
+
+    def _write_baseline(self, standing: Standing, code: int) -> int:
+        """Write the baseline; the exit code, which is another where that fails."""
+        name = str(self._settings.baseline)
+        if not standing.is_whole:
+            self._console.warning(f"--baseline {name} does not hold all: more than {MOST_KEPT:,} URLs fail")
+        try:
+            write_baseline(Path(name), standing)
+        except OSError as error:
+            self._console.error(f"--baseline {name} cannot be written ({error.strerror or error})")
+            return ExitCode.INTERNAL
+        return code
 
     def _give_up_recording(self) -> None:
         """The run did not begin: a new one leaves no file behind."""
         if self._recording is not None and not self._recording.kept:
             self._recording.discard()
 
-    def _end_recording(self, code: int) -> int:
+    def _end_recording(self, code: int, standing: Standing) -> int:
         recording = self._recording
         if recording is None:
             return code
@@ -163,6 +221,7 @@ class CheckRun:
             seconds=self.summary.seconds + recording.facts.get("seconds", 0.0),
             requests=self.summary.requests,
             duplicates=self.summary.duplicates,
+            standing=to_text(standing),
         )
         if recording.failure is not None and not self._is_failure_told:
             self._tell_recording_failed()
@@ -272,7 +331,11 @@ class CheckRun:
         if self._watch is not None:
             for row in batch:
                 self._watch(row)
-        outputs.write([self._redactor.result(row) for row in batch])
+        rows = [self._redactor.result(row) for row in batch]
+        if self._judge is not None:
+            for row in rows:
+                self._judge.take(row)
+        outputs.write(rows)
 
     def _exit_code(self, inputs: Inputs, outputs: Outputs, interruption: Interruption) -> int:
         if outputs.reader_left:
@@ -291,7 +354,7 @@ class CheckRun:
             return ExitCode.NETWORK
         if inputs.is_empty_handed():
             return ExitCode.INPUT
-        if self.summary.failed(self._settings.failing):
+        if self._judge is not None and self._judge.failed:
             return ExitCode.FAILED
         return ExitCode.INCOMPLETE if self.summary.is_partial else ExitCode.OK
 
@@ -314,5 +377,7 @@ class CheckRun:
             width=self._console.width(self._console.stderr),
             fail_on=self._settings.failing,
             limits=self._settings.limits(),
+            excused=0 if self._judge is None else self._judge.excused,
+            flaky=() if self._judge is None else [(url, record.letters) for url, record in self._judge.flaky.items()],
         )
         self._console.write("\n" + text if self._console.mixes_streams else text)

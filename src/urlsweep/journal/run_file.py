@@ -76,8 +76,8 @@ class RunFile:
         try:
             run_file = cls(path, _connect(path))
             try:
-                # With the old journal mode: whatever happens next, the file's first page says what it is.
-                for statement in _SCHEMA:
+                # In one step, and with the old journal mode: the file is empty, or its first page says what it is.
+                for statement in ("BEGIN", *_SCHEMA, "COMMIT"):
                     run_file._database.execute(statement)
                 run_file._hold()
             except BaseException:

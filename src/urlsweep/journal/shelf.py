@@ -98,13 +98,22 @@ class Shelf:
 
 def remove(path: Path) -> None:
     """Remove the run file at `path` and what lies beside it. Raises JournalError where it is none, or is in use."""
-    with RunFile.open(path, to_write=True):
-        pass
+    if not _is_empty(path):
+        with RunFile.open(path, to_write=True):
+            pass
     for part in _parts(path):
         try:
             part.unlink(missing_ok=True)
         except OSError as error:
             raise JournalError(f"the run file {part} cannot be removed ({error.strerror})") from None
+
+
+def _is_empty(path: Path) -> bool:
+    """Whether it is a file that a process was killed over before anything was in it."""
+    try:
+        return path.suffix == SUFFIX and not path.stat().st_size
+    except OSError:
+        return False
 
 
 def _is_run(entry: os.DirEntry[str]) -> bool:
