@@ -313,6 +313,48 @@ def test_killed_at_any_instant_and_finished_is_uncut(server: Server, tmp_path: P
     assert finished
 
 
+LIMITED = """
+import resource, runpy, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
+sys.argv[0] = "urlsweep"
+runpy.run_module("urlsweep", run_name="__main__")
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limit on the size of files")
+def test_a_file_that_cannot_grow_any_more_ends_the_run_which_is_finished_later(server: Server, tmp_path: Path) -> None:
+    urls = [f"http://127.0.0.1:{server.port}/{number % 250}" for number in range(LINES)]
+    (tmp_path / "list.txt").write_text("".join(f"{url}\n" for url in urls))
+    options = ("--format", "jsonl", "--sort", "-q", "--concurrency", "8")
+    ran = subprocess.run(
+        [sys.executable, "-c", LIMITED, "check", "list.txt", "--run-file", "a.run", *options, "--only", "down"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert ran.returncode == 70, ran.stderr
+    assert "the run file a.run cannot be" in ran.stderr
+    assert "make room, and go on with urlsweep resume" in ran.stderr
+    assert sitting(tmp_path, "resume", "a.run", *options, "--only", "ok,broken", stdin=None, seconds=None) == 1
+    assert [json.loads(line)["url"] for line in (tmp_path / "stdout").read_text().splitlines()] == urls
+
+
+def test_two_processes_on_one_run(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_text("".join(f"http://127.0.0.1:{server.port}/{number}\n" for number in range(2000)))
+    with subprocess.Popen(
+        [sys.executable, "-m", "urlsweep", "check", "list.txt", "--run-file", "a.run", "--concurrency", "1", "-v"],
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+    ) as first:  # fmt: skip
+        assert first.stdout is not None
+        assert first.stdout.readline()
+        for command in ("resume", "retry", "report"):
+            assert sitting(tmp_path, command, "a.run", stdin=None, seconds=None) == 2
+            assert (
+                "is in use by another urlsweep that is running: wait for its end" in (tmp_path / "stderr").read_text()
+            )
+        assert sitting(tmp_path, "runs", "rm", "a.run", stdin=None, seconds=None) == 2
+        first.kill()
+    assert (tmp_path / "a.run").exists()
+
+
 def _has_begun(path: Path) -> bool:
     with closing(RunFile.open(path)) as run_file:
         return "inputs" in run_file.facts()

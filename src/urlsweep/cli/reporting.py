@@ -1,28 +1,19 @@
 """``urlsweep report``: renders a run that is kept, without asking anything.
 
 Contract: any report that the run itself could have made, of any run, a cut one included: what it has no row of is
-`skip.unfinished`. Not in here: formats (`reports`), what is kept (`journal`).
+`skip.unfinished`. Not in here: how it is made (`rendering`), formats (`reports`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
-
-import msgspec
+from collections.abc import Sequence
+from typing import Final
 
 from urlsweep.cli.arguments import ArgumentParser, add_settings, configuration
 from urlsweep.cli.console import Console
-from urlsweep.cli.exit_codes import ExitCode, UsageError
-from urlsweep.cli.outputs import Outputs, check_names
-from urlsweep.cli.recording import State
-from urlsweep.cli.running import Layout
-from urlsweep.cli.runs import shelf_of
-from urlsweep.core.model import Fault, Outcome, Reason, Result
-from urlsweep.core.summary import Summary
-from urlsweep.journal.run_file import RunFile, opened
-from urlsweep.reports.summary import render_summary
-from urlsweep.settings import SETTINGS, Settings
+from urlsweep.cli.exit_codes import UsageError
+from urlsweep.cli.outputs import check_names
+from urlsweep.settings import SETTINGS
 
 USAGE: Final = "urlsweep report RUN [options]"
 
@@ -43,10 +34,6 @@ examples:
 
 SHOWN: Final = {"format", "output", "only", "bom", "color", "quiet", "verbose", "journal_dir"}
 
-BATCH: Final = 1_000
-
-UNFINISHED: Final = Fault(Outcome.SKIPPED, Reason.SKIP_UNFINISHED, "the run was cut before this was known")
-
 
 def report(arguments: Sequence[str], console: Console, *_: object) -> int:
     """Run the command; the process's exit code. Raises UsageError and JournalError."""
@@ -57,67 +44,12 @@ def report(arguments: Sequence[str], console: Console, *_: object) -> int:
     if len(namespace.inputs) != 1:
         raise UsageError("one run is reported at a time: write urlsweep report last, or a name of urlsweep runs")
     settings = configuration(namespace).settings
+    # What runs is imported only now.
+    from urlsweep.cli.kept_runs import shelf_of
+    from urlsweep.cli.rendering import render
+    from urlsweep.journal.run_file import opened
+
     check_names(settings)
     console.is_quiet = settings.quiet
     with opened(shelf_of(namespace).find(namespace.inputs[0])) as run_file:
-        return _report(run_file, settings, console)
-
-
-def _report(run_file: RunFile, settings: Settings, console: Console) -> int:
-    facts = run_file.facts()
-    summary = Summary()
-    layout = facts.get("layout")
-    options = _NO_LAYOUT if layout is None else msgspec.convert(layout, Layout)
-    outputs = Outputs.open(settings, options.options(), console)
-    try:
-        batch: list[Result] = []
-        for row in rows_of(run_file):
-            _count(summary, row)
-            batch.append(row)
-            if len(batch) >= BATCH:
-                outputs.write(batch)
-                batch = []
-                if outputs.failure is not None:
-                    break
-        outputs.write(batch)
-        _conclude(summary, facts)
-    finally:
-        outputs.close(summary)
-    if outputs.reader_left:
-        return ExitCode.OUTPUT_CLOSED
-    if outputs.failure is not None:
-        console.error(f"{outputs.failed_name} cannot be written ({outputs.failure.strerror or outputs.failure})")
-        return ExitCode.INTERNAL
-    if not console.is_quiet:
-        text = render_summary(
-            summary,
-            color=console.wants_color(settings.color, console.stderr),
-            width=console.width(console.stderr),
-            fail_on=settings.failing,
-        )
-        console.write("\n" + text if console.mixes_streams else text)
-    return ExitCode.OK
-
-
-def rows_of(run_file: RunFile) -> Iterator[Result]:
-    """A row for each target of a run, in order. Raises JournalError."""
-    for _, target, row in run_file.rows():
-        yield Result.of_fault(target, UNFINISHED) if row is None else row
-
-
-_NO_LAYOUT: Final = Layout(
-    makes_table=False, is_ordered=True, input_columns=(), columns_are_complete=False, url_column=None
-)
-
-
-def _count(summary: Summary, row: Result) -> None:
-    summary.rows_in += 1
-    summary.add(row)
-
-
-def _conclude(summary: Summary, facts: Mapping[str, Any]) -> None:
-    summary.requests = facts.get("requests", 0)
-    summary.duplicates = facts.get("duplicates", 0)
-    summary.seconds = facts.get("seconds", 0.0)
-    summary.input_exhausted = all(entry["number"] is not None for entry in facts.get("inputs", ()))
-    summary.is_partial = facts.get("state") != State.FINISHED
+        return render(run_file, settings, console)

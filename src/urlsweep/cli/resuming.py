@@ -144,8 +144,8 @@ def _go_on(
 
     from urlsweep.cli.interruption import Interruption
     from urlsweep.cli.journaling import GoingOn
+    from urlsweep.cli.kept_runs import newest_unfinished, shelf_of
     from urlsweep.cli.running import CheckRun
-    from urlsweep.cli.runs import newest_unfinished, shelf_of
     from urlsweep.journal.run_file import RunFile
 
     shelf = shelf_of(namespace)

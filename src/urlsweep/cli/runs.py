@@ -1,30 +1,18 @@
 """``urlsweep runs`` and ``urlsweep runs rm``: which runs are kept.
 
-Contract: reads, and removes what it is told to. Not in here: what is in a run (`reporting`), where they lie (`shelf`).
+Contract: reads, and removes what it is told to. Not in here: how they are looked into (`kept_runs`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Sequence
+from typing import Final
 
-import msgspec
-
-from urlsweep.cli.arguments import CHOICES, ArgumentParser, add_settings
+from urlsweep.cli.arguments import ArgumentParser, add_settings
 from urlsweep.cli.console import Console
 from urlsweep.cli.exit_codes import ExitCode, UsageError
-from urlsweep.journal import JournalError
-from urlsweep.journal.run_file import RunFile, opened
-from urlsweep.journal.shelf import KeptRun, Shelf, remove
-from urlsweep.reports.escaping import escape_terminal
-from urlsweep.reports.layout import pad, shorten_middle, text_width
 from urlsweep.settings import SETTINGS
-from urlsweep.settings.configuration import load
 from urlsweep.settings.flags import given
-
-if TYPE_CHECKING:
-    import argparse
 
 USAGE: Final = "urlsweep runs [options]\n       urlsweep runs rm RUN... [options]"
 
@@ -42,27 +30,6 @@ examples:
 """
 
 FORMATS: Final = ("text", "json")
-RUNNING: Final = "running"
-KILLED: Final = "killed"
-UNREADABLE: Final = "unreadable"
-
-WIDEST_INPUTS: Final = 60
-
-
-class ListedRun(msgspec.Struct):
-    """A line of the list."""
-
-    name: str
-    path: str
-    begun_at: str | None
-    state: str  # finished, cut, killed, running, unreadable
-    rows: int | None  # URLs with a row; None where it cannot be looked into now
-    of: int | None  # URLs read
-    outcomes: dict[str, int]
-    exit_code: int | None
-    inputs: list[str]
-    bytes: int
-    trouble: str | None = None
 
 
 def runs(arguments: Sequence[str], console: Console, *_: object) -> int:
@@ -71,6 +38,12 @@ def runs(arguments: Sequence[str], console: Console, *_: object) -> int:
     parser.add_argument("inputs", nargs="*", metavar="rm RUN", help="What to remove.")
     add_settings(parser, formats=" or ".join(FORMATS), without=set(SETTINGS) - {"format", "journal_dir"})
     namespace = parser.read(arguments)
+    # What runs is imported only now.
+    import msgspec
+
+    from urlsweep.cli.kept_runs import lines_of, look, shelf_of
+    from urlsweep.journal.shelf import remove
+
     shelf = shelf_of(namespace)
     if namespace.inputs:
         if namespace.inputs[0] != "rm" or len(namespace.inputs) == 1:
@@ -85,82 +58,8 @@ def runs(arguments: Sequence[str], console: Console, *_: object) -> int:
     if format_name == "json":
         console.stdout.write(msgspec.json.format(msgspec.json.encode(listed)) + b"\n")
     elif listed:
-        text = "".join(f"{line}\n" for line in _lines(listed))
+        text = "".join(f"{line}\n" for line in lines_of(listed))
         console.stdout.write(text.encode("utf-8", "backslashreplace"))
     else:
         console.say(f"urlsweep: no run is kept in {shelf.folder}")
     return ExitCode.OK
-
-
-def shelf_of(namespace: argparse.Namespace) -> Shelf:
-    """Where runs are kept, by the flags, variables and the file of this call."""
-    flags = {name: raw for name, raw in given(namespace).items() if name == "journal_dir"}
-    configured = load(flags, config=namespace.config, use_file=not namespace.no_config, choices=CHOICES)
-    return Shelf.usual(configured.settings.journal_dir)
-
-
-def newest_unfinished(shelf: Shelf) -> Path:
-    """The newest run that can be resumed. Raises UsageError where there is none."""
-    for run in shelf.runs():
-        if look(run).state in ("cut", KILLED):
-            return run.path
-    raise UsageError("no run is waiting to be finished (urlsweep runs lists those that are kept)")
-
-
-def look(run: KeptRun) -> ListedRun:
-    """What the file of `run` says of it."""
-    try:
-        with opened(run.path) as run_file:
-            return _listed(run, run_file, run_file.facts())
-    except JournalError as error:
-        is_running = "in use" in str(error)
-        return ListedRun(
-            name=run.name,
-            path=str(run.path),
-            begun_at=None,
-            state=RUNNING if is_running else UNREADABLE,
-            rows=None,
-            of=None,
-            outcomes={},
-            exit_code=None,
-            inputs=[],
-            bytes=run.size_bytes,
-            trouble=None if is_running else str(error),
-        )
-
-
-def _listed(run: KeptRun, run_file: RunFile, facts: dict[str, Any]) -> ListedRun:
-    outcomes = run_file.outcomes
-    state = str(facts.get("state", KILLED))
-    return ListedRun(
-        name=run.name,
-        path=str(run.path),
-        begun_at=facts.get("begun_at"),
-        state=KILLED if state == RUNNING else state,
-        rows=sum(outcomes.values()),
-        of=run_file.number,
-        outcomes={str(outcome): count for outcome, count in outcomes.items()},
-        exit_code=facts.get("exit_code"),
-        inputs=[entry["text"] for entry in facts.get("inputs", ())],
-        bytes=run.size_bytes,
-    )
-
-
-def _lines(listed: Sequence[ListedRun]) -> Iterator[str]:
-    table = [("run", "begun (UTC)", "state", "URLs", "failing", "inputs")]
-    for run in listed:
-        urls = "?" if run.rows is None or run.of is None else f"{run.rows:,}"
-        if run.rows is not None and run.of is not None and run.of > run.rows:
-            urls += f" of {run.of:,}"
-        failing = sum(run.outcomes.get(outcome, 0) for outcome in ("broken", "down", "invalid"))
-        inputs = escape_terminal(", ".join(run.inputs[:5]) + (", ..." if len(run.inputs) > 5 else ""))
-        begun = "?" if run.begun_at is None else run.begun_at[:16].replace("T", " ")
-        what = run.trouble if run.trouble is not None else shorten_middle(inputs, WIDEST_INPUTS)
-        table.append((run.name, begun, run.state, urls, "?" if run.rows is None else f"{failing:,}", what))
-    widths = [max(text_width(row[column]) for row in table) for column in range(5)]
-    for row in table:
-        cells = [
-            pad(cell, width) if column not in (3, 4) else " " * (width - text_width(cell)) + cell
-            for column, (cell, width) in enumerate(zip(row, widths, strict=False))
-        ]
-        yield "  ".join([*cells, row[5]]).rstrip()

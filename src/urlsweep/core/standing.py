@@ -66,8 +66,9 @@ def changes(letters: str) -> int:
 
 
 def known_by(row: Result) -> str:
-    """What a URL is known by over several runs: as it was given, control characters and blanks at its ends told."""
-    return _UNSAFE.sub(lambda match: f"%{ord(match[0]):02X}", row.url) or "(empty)"
+    """What a URL is known by over several runs: as it was given, but for what no line of a baseline could hold."""
+    url = _UNSAFE.sub(lambda match: f"%{ord(match[0]):02X}", row.url)
+    return f"%23{url[1:]}" if url.startswith("#") else url or "(empty)"
 
 
 _UNSAFE: Final = re.compile(r"[\x00-\x20\x7f-\xa0\u2028\u2029\ud800-\udfff]")

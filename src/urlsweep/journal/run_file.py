@@ -347,6 +347,8 @@ def _translated(path: Path, error: sqlite3.Error) -> JournalError:
         return JournalError(_damaged(path, error))
     if code == sqlite3.SQLITE_FULL:
         return JournalError(f"the run file {path} cannot be written any more (the disk is full)")
+    if code == sqlite3.SQLITE_IOERR:
+        return JournalError(f"the run file {path} cannot be read or written any more ({error})")
     return JournalError(f"the run file {path} cannot be used ({error})")
 
 

@@ -21,7 +21,7 @@ _Item = TypeVar("_Item")
 PAUSE: Final = 0.02
 """Seconds between two writes: rows gather meanwhile, since a write costs the same for one and for a hundred."""
 
-MOST_WAITING: Final = 20_000
+MOST_WAITING: Final = 10_000
 """Targets and rows that wait to be written: a disk that does not keep up slows the reading, not the memory's growth."""
 
 
