@@ -432,7 +432,7 @@ def test_a_retry_that_is_cut_loses_nothing(world: CommandLine, tmp_path: Path) -
     world.wrapped = lambda transport: transport
     assert len(rows(world("report", "last", "--format", "jsonl").stdout)) == len(URLS)
     assert "skip.unfinished" not in world("report", "last", "--format", "jsonl").stdout
-    ran = world("resume", "last", "--format", "jsonl")
+    ran = world("resume", "--format", "jsonl")
     assert 0 < len(asked(ran)) < len(URLS)
     assert len(ran.rows) == len(URLS)
 

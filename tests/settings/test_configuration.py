@@ -162,6 +162,13 @@ def test_every_setting_reads_alike_from_flag_variable_and_file(name: str, tmp_pa
 @pytest.mark.parametrize(
     ("key", "toml", "message"),
     [
+        ("budget", "0", "'0' is not within bounds: more than 0 and at most 31 days"),
+        ("cache", '"broken"', "'broken' is not a number of seconds, nor a time like 500ms, 5m or 1h"),
+        ("cache", '"skipped=1h"', "skipped is not asked: there is nothing to remember"),
+        ("cache", '"good=1h"', "'good' is not one of ok, broken"),
+        ("journal_size", '"much"', "'much' is not a size: write bytes, or 500MB, 2GB"),
+        ("journal_keep", "0", "'0' is not a whole number from 1 to 100000"),
+        ("grace", "11", "'11' is not a whole number from 1 to 10"),
         ("timeout", '"abc"', "'abc' is not a number of seconds"),
         ("timeout", "nan", "'nan' is not a number of seconds"),
         ("timeout", "0", "'0' is not within bounds: more than 0 and at most 3600 seconds"),

@@ -16,7 +16,7 @@ from typing import Any, Final, Protocol
 from urlsweep.cli.console import Console
 from urlsweep.cli.inputs import Argument, Inputs
 from urlsweep.cli.kept_inputs import resumed, wrapped
-from urlsweep.cli.recording import Recording, begun
+from urlsweep.cli.recording import Recording, State, begun
 from urlsweep.journal import JournalError
 from urlsweep.journal.run_file import RunFile
 from urlsweep.journal.shelf import Shelf
@@ -127,6 +127,7 @@ class GoingOn:
                 f"{flag_of(name)} has changed since the run began: it was {before or 'not set'}, it is "
                 f"{now or 'not set'} for what is asked from here on"
             )
+        self._run_file.state(state=State.RUNNING)
         recording = Recording(self._run_file, redactor, is_asked_for=True)
         try:
             sources = [

@@ -13,7 +13,8 @@ import msgspec
 
 from urlsweep.cli.arguments import CHOICES
 from urlsweep.cli.exit_codes import UsageError
-from urlsweep.journal import JournalError
+from urlsweep.cli.recording import State
+from urlsweep.journal import InUseError, JournalError
 from urlsweep.journal.run_file import RunFile, opened
 from urlsweep.journal.shelf import KeptRun, Shelf
 from urlsweep.reports.escaping import escape_terminal
@@ -24,7 +25,6 @@ from urlsweep.settings.flags import given
 if TYPE_CHECKING:
     import argparse
 
-RUNNING: Final = "running"
 KILLED: Final = "killed"
 UNREADABLE: Final = "unreadable"
 
@@ -57,7 +57,7 @@ def shelf_of(namespace: argparse.Namespace) -> Shelf:
 def newest_unfinished(shelf: Shelf) -> Path:
     """The newest run that can be resumed. Raises UsageError where there is none."""
     for run in shelf.runs():
-        if look(run).state in ("cut", KILLED):
+        if look(run).state in (State.CUT, KILLED):
             return run.path
     raise UsageError("no run is waiting to be finished (urlsweep runs lists those that are kept)")
 
@@ -68,12 +68,12 @@ def look(run: KeptRun) -> ListedRun:
         with opened(run.path) as run_file:
             return _listed(run, run_file, run_file.facts())
     except JournalError as error:
-        is_running = "in use" in str(error)
+        is_running = isinstance(error, InUseError)
         return ListedRun(
             name=run.name,
             path=str(run.path),
             begun_at=None,
-            state=RUNNING if is_running else UNREADABLE,
+            state=State.RUNNING if is_running else UNREADABLE,
             rows=None,
             of=None,
             outcomes={},
@@ -85,16 +85,17 @@ def look(run: KeptRun) -> ListedRun:
 
 
 def _listed(run: KeptRun, run_file: RunFile, facts: dict[str, Any]) -> ListedRun:
-    outcomes = run_file.outcomes
     state = str(facts.get("state", KILLED))
+    counted = facts.get("outcomes") if state == State.FINISHED else None  # else every row is looked at
+    outcomes = {str(outcome): count for outcome, count in (counted or run_file.outcomes).items()}
     return ListedRun(
         name=run.name,
         path=str(run.path),
         begun_at=facts.get("begun_at"),
-        state=KILLED if state == RUNNING else state,
+        state=KILLED if state == State.RUNNING else state,
         rows=sum(outcomes.values()),
         of=run_file.number,
-        outcomes={str(outcome): count for outcome, count in outcomes.items()},
+        outcomes=outcomes,
         exit_code=facts.get("exit_code"),
         inputs=[entry["text"] for entry in facts.get("inputs", ())],
         bytes=run.size_bytes,

@@ -221,6 +221,7 @@ class CheckRun:
             seconds=self.summary.seconds + recording.facts.get("seconds", 0.0),
             requests=self.summary.requests,
             duplicates=self.summary.duplicates,
+            outcomes={outcome: count for outcome, count in self.summary.outcomes.items() if count},
             standing=to_text(standing),
         )
         if recording.failure is not None and not self._is_failure_told:

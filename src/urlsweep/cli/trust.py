@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
+from urlsweep.cli.recording import State
 from urlsweep.core.check import Verdict
-from urlsweep.core.freshness import is_fresh
+from urlsweep.core.freshness import is_fresh, is_within
 from urlsweep.core.model import Outcome, Result, Target
 from urlsweep.core.policy import Policy
 from urlsweep.core.urls import Url, parse
@@ -39,11 +41,17 @@ class Trust:
                 continue
             try:
                 with opened(run.path) as run_file:
-                    if run_file.facts().get("fingerprint") == fingerprint:
+                    facts = run_file.facts()
+                    if facts.get("fingerprint") == fingerprint and self._may_be_fresh(facts):
                         for url, verdict in self._fresh(run_file):
                             self._ledger.put(url.duplicate_key, verdict)
             except JournalError:
                 continue  # in use, or damaged: no help, and no reason not to ask
+
+    def _may_be_fresh(self, facts: Mapping[str, Any]) -> bool:
+        """Whether a run is not altogether too old: what a finished one found out is older than its end."""
+        longest = max(self._times_to_live.values(), default=0.0)
+        return facts.get("state") != State.FINISHED or is_within(str(facts.get("ended_at")), longest, self._now)
 
     def _fresh(self, run_file: RunFile) -> Iterator[tuple[Url, Verdict]]:
         for _, target, row in run_file.rows():

@@ -18,10 +18,12 @@ def is_fresh(row: Result, times_to_live: Mapping[Outcome, float], now: float) ->
     asked, however often it has been trusted since; one that comes from the future, by a clock that was wrong, is not.
     """
     time_to_live = times_to_live.get(row.outcome)
-    if time_to_live is None or row.checked_at is None:
-        return False
+    return time_to_live is not None and row.checked_at is not None and is_within(row.checked_at, time_to_live, now)
+
+
+def is_within(moment: str, seconds: float, now: float) -> bool:
+    """Whether `moment` (RFC 3339) is at most so long ago, and not to come."""
     try:
-        age = now - dt.datetime.fromisoformat(row.checked_at).timestamp()
+        return 0 <= now - dt.datetime.fromisoformat(moment).timestamp() < seconds
     except ValueError:
         return False
-    return 0 <= age < time_to_live

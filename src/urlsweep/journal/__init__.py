@@ -17,6 +17,10 @@ class JournalError(Exception):
     """A run file that cannot be used. The message says which, why, and what to do; nothing in it was changed."""
 
 
+class InUseError(JournalError):
+    """A run file that another process writes."""
+
+
 class Journal(Protocol):
     """What the engine tells about a run as it goes, and asks about what was before. Called on the loop: never waits."""
 

@@ -24,7 +24,7 @@ from typing import Any, Final, Self
 import msgspec
 
 from urlsweep.core.model import Outcome, Result, Target
-from urlsweep.journal import JournalError
+from urlsweep.journal import InUseError, JournalError
 from urlsweep.journal.rows import contiguous, decode_row, decode_targets, encode_row, encode_targets
 
 APPLICATION_ID: Final = 0x75726C73
@@ -342,7 +342,7 @@ def _translated(path: Path, error: sqlite3.Error) -> JournalError:
     # Only sqlite3's own errors of Python 3.11 on have the code; it is there for all that come from the library.
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return JournalError(f"{path} is in use by another urlsweep that is running: wait for its end, or stop it")
+        return InUseError(f"{path} is in use by another urlsweep that is running: wait for its end, or stop it")
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return JournalError(_damaged(path, error))
     if code == sqlite3.SQLITE_FULL:

@@ -668,6 +668,8 @@ class Settings:
 
     def __post_init__(self) -> None:
         unscoped_fields(self.header, self.user)
+        if self.run_file is not None and not self.journal:
+            raise SettingsError("run_file: is of no use where no run is kept (--no-journal)")
         if self.baseline is None:
             for name, is_given in (("update_baseline", self.update_baseline), ("grace", self.grace > 1)):
                 if is_given:
