@@ -209,6 +209,7 @@ class Server:
         self._loop = asyncio.new_event_loop()
         self._started = threading.Event()
         self._closing = asyncio.Event()
+        self._writers: set[asyncio.StreamWriter] = set()
         self.port = 0
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
@@ -220,11 +221,15 @@ class Server:
                 self.port = server.sockets[0].getsockname()[1]
                 self._started.set()
                 await self._closing.wait()
+                for writer in list(self._writers):
+                    writer.transport.abort()
+                await asyncio.gather(*(writer.wait_closed() for writer in self._writers), return_exceptions=True)
 
         with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
             runner.run(serve())
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.add(writer)
         try:
             while head := await reader.readuntil(b"\r\n\r\n"):
                 number = int(head.split(b" ")[1].rpartition(b"/")[2])
@@ -235,6 +240,9 @@ class Server:
                     status = b"404 Not Found" if number % 7 == 3 else b"200 OK"
                     writer.write(b"HTTP/1.1 %s\r\nContent-Length: 0\r\n\r\n" % status)
         except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            self._writers.discard(writer)
             writer.close()
 
     def close(self) -> None:

@@ -382,7 +382,7 @@ def fills_up(monkeypatch: pytest.MonkeyPatch, after: int) -> None:
 
 def test_a_full_disk_is_told_and_the_run_goes_on(world: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        fills_up(patch, 2)
+        fills_up(patch, 1)
         ran = world("check", *URLS, "--format", "jsonl")
     assert ran.code == 1
     assert len(ran.rows) == len(URLS)
