@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,12 +59,16 @@ def find_urlsweep() -> str:
 
 
 def plain_environment() -> dict[str, str]:
-    """This process's environment without proxies, which would be asked instead, and without urlsweep's settings."""
-    return {
+    """This process's environment without proxies, which would be asked instead, and without urlsweep's settings.
+
+    Runs are kept, as they always are, but not among the user's own.
+    """
+    plain = {
         name: value
         for name, value in os.environ.items()
         if not name.lower().endswith("_proxy") and not name.startswith("URLSWEEP_")
     }
+    return plain | {"URLSWEEP_JOURNAL_DIR": str(Path(tempfile.gettempdir()) / "urlsweep-benchmark-runs")}
 
 
 def run_measured(command: Sequence[str], environment: dict[str, str], directory: Path, limit: float) -> Figures:

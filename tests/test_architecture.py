@@ -12,8 +12,8 @@ import pytest
 import urlsweep
 
 PACKAGE = Path(urlsweep.__file__).parent
-PROTOCOLS = {"urlsweep.transport", "urlsweep.sources", "urlsweep.reports"}
-FAMILIES = ("transport", "sources", "reports", "settings")
+PROTOCOLS = {"urlsweep.transport", "urlsweep.sources", "urlsweep.reports", "urlsweep.journal"}
+FAMILIES = ("transport", "sources", "reports", "settings", "journal")
 FRAMEWORKS = {"aiohttp", "aiodns", "pycares", "aiohttp_socks", "yarl", "ssl", "socket"}
 
 
@@ -68,7 +68,7 @@ def members(package: str) -> list[str]:
 
 
 def test_the_packages_are_those_of_the_design() -> None:
-    known = {"core", "transport", "sources", "reports", "settings", "cli", "testing"}
+    known = {"core", "transport", "sources", "reports", "settings", "journal", "cli", "testing"}
     assert {name.split(".")[1] for name, path in MODULES.items() if path.parent != PACKAGE} <= known
 
 
@@ -115,7 +115,18 @@ def test_the_engine_imports_the_core_and_protocols() -> None:
 def test_the_engines_own_books_are_its_own() -> None:
     for name in MODULES:
         if name != "urlsweep.engine":
-            assert not ours(name) & {"urlsweep.ledger", "urlsweep.robots"}, name
+            assert "urlsweep.robots" not in ours(name), name
+            # Verdicts by URL are what earlier runs are trusted for, too.
+            assert "urlsweep.ledger" not in ours(name) or name == "urlsweep.cli.trust", name
+
+
+def test_only_books_on_disk_know_the_database() -> None:
+    keepers = {"urlsweep.ledger", "urlsweep.cli.distinct", "urlsweep.journal.run_file"}
+    assert {name for name in MODULES if "sqlite3" in IMPORTS[name]} == keepers
+
+
+def test_what_the_engine_knows_of_the_journal_is_free() -> None:
+    assert not {name for name in ours("urlsweep.journal") if not within(name, "core")}
 
 
 def test_nothing_but_the_program_imports_the_command_line() -> None:

@@ -9,20 +9,24 @@ from pathlib import Path
 
 import pytest
 
+from urlsweep.cli import COMMANDS
 from urlsweep.cli.arguments import ArgumentParser, add_settings
 from urlsweep.cli.console import Console
 from urlsweep.cli.exit_codes import ExitCode
 from urlsweep.core.model import RESULT_COLUMNS, Outcome, Reason
 from urlsweep.reports.registry import REPORTS
 
-README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+GUIDE = (ROOT / "docs" / "long-lists.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, re.DOTALL)
 
 
 def commands() -> list[str]:
-    """Every `urlsweep check ...` and `urlsweep plan ...` of the README, as a shell would be given it."""
-    text = "\n".join(text for language, text in BLOCKS if language in ("sh", "yaml"))
-    return re.findall(r"urlsweep (?:check|plan) .*", text)
+    """Every command line of the README and the guide, as a shell would be given it."""
+    blocks = BLOCKS + re.findall(r"```(\w+)\n(.*?)```", GUIDE, re.DOTALL)
+    text = "\n".join(text for language, text in blocks if language in ("sh", "yaml"))
+    return re.findall(rf"urlsweep (?:{'|'.join(COMMANDS)})\b(?! \|\|).*", text)
 
 
 @pytest.mark.parametrize("command", commands())
@@ -34,13 +38,15 @@ def test_every_command_line_is_understood(command: str) -> None:
     parser.add_argument("inputs", nargs="*")
     if words[1] == "plan":
         parser.add_argument("--latency")
+    if words[1] == "retry":
+        parser.add_argument("--outcome")
     add_settings(parser)
     namespace = parser.read(words[2:])  # raises UsageError for what it does not know
-    assert namespace.inputs or "--sitemap" in words
+    assert namespace.inputs or "--sitemap" in words or words[1] in ("demo", "resume", "runs")
 
 
 def test_there_are_command_lines_to_try() -> None:
-    assert len(commands()) >= 19
+    assert len(commands()) >= 40
 
 
 def test_the_python_examples_compile() -> None:

@@ -34,6 +34,7 @@ from urlsweep.core.summary import Summary
 from urlsweep.core.ticket import Ticket
 from urlsweep.core.turn import Turn
 from urlsweep.core.urls import Url, parse
+from urlsweep.journal import Journal
 from urlsweep.ledger import Ledger
 from urlsweep.robots import RobotsBook
 from urlsweep.transport import BodyError, Handle, Transport
@@ -128,13 +129,15 @@ class Sweep:
         transport: Transport,
         *,
         summary: Summary | None = None,
+        journal: Journal | None = None,
         is_ordered: bool = False,
         seed: int | None = None,
         wall: Callable[[], float] = time.time,
         window: int = WINDOW,
     ) -> None:
-        """`is_ordered` gives rows in the order of the targets; `seed` fixes the random that spreads retries; `wall`
-        gives the time of day in seconds since the epoch. The transport and `targets` stay the caller's to close.
+        """`journal` is told every row as soon as it is known, and says what is known from before. `is_ordered` gives
+        rows in the order of the targets; `seed` fixes the random that spreads retries; `wall` gives the time of day in
+        seconds since the epoch. The transport and `targets` stay the caller's to close.
 
         Credentials that `policy` has no origin for belong to the one that all targets share: nothing is asked before
         all of them, or as many as fit the window, have been seen to share it."""
@@ -143,6 +146,7 @@ class Sweep:
         self._policy = policy
         self._limits = limits
         self._transport = transport
+        self._journal = journal
         self._is_ordered = is_ordered
         self._random = random_module.Random(seed)
         self._wall = wall
@@ -353,6 +357,9 @@ class Sweep:
         self._unfetched += 1
         self.summary.rows_in += 1
         self._unfetched_characters += _characters_of(target)
+        if self._journal is not None and (row := self._journal.earlier(index, target)) is not None:
+            self._take_earlier(index, target, row)
+            return
         if target.fault is not None:
             self._give(index, Result.of_fault(target, target.fault))
             return
@@ -382,11 +389,28 @@ class Sweep:
             self.summary.duplicates += 1
             self._give(index, verdict.row(target, url))
             return
+        if self._journal is not None and (verdict := self._journal.recall(url)) is not None:
+            self._ledger.put(key, verdict)
+            self._give(index, verdict.row(target, url))
+            return
         job = self._pending[key] = _Job(index, target, url, key)
         if self._obeys_robots and self._policy.obeys_robots(url):
             self._admit(job, url, now)
         else:
             self._enqueue(job, url, now)
+
+    def _take_earlier(self, index: int, target: Target, row: Result) -> None:
+        """`target` has its row from before this run was cut: its duplicates share it, and nothing is asked."""
+        url = parse(target.url) if target.fault is None else None
+        if isinstance(url, Url) and (verdict := Verdict.of_row(row, url)) is not None:
+            self._bind_credentials(url)
+            key = url.duplicate_key
+            if self._ledger.get(key) is None:
+                self._ledger.put(key, verdict)
+                self.summary.requests += row.attempts
+            else:
+                self.summary.duplicates += 1
+        self._line_up(index, row)
 
     def _enqueue(self, job: _Job, url: Url, now: float) -> None:
         """Queue `job` for what it asks next, which is `url`: its own, or where a redirect leads."""
@@ -620,6 +644,11 @@ class Sweep:
             self._give(index, verdict.row(target, url))
 
     def _give(self, index: int, row: Result) -> None:
+        if self._journal is not None:
+            self._journal.settled(index, row)
+        self._line_up(index, row)
+
+    def _line_up(self, index: int, row: Result) -> None:
         if not self._is_ordered:
             self._hand_over(row)
             return

@@ -53,7 +53,7 @@ def test_category(status: int | None, category: Category | None) -> None:
 def test_the_schema_of_a_row_is_version_1() -> None:
     assert RESULT_COLUMNS == (
         "url", "outcome", "reason", "status", "category", "detail", "method", "final_url", "hops", "attempts",
-        "elapsed_ms", "found_in", "checked_at",
+        "elapsed_ms", "found_in", "checked_at", "cached_at",
     )  # fmt: skip
     assert Result.__struct_fields__ == (*RESULT_COLUMNS, "input")
 

@@ -51,7 +51,7 @@ def test_a_line_has_the_schemas_keys_in_their_order() -> None:
         '{"url":"http://example.org/old","outcome":"broken","reason":"http.404","status":404,"category":"client_error",'
         '"detail":"Not Found","method":"GET","final_url":"https://example.org/old",'
         '"hops":[{"url":"http://example.org/old","status":301}],"attempts":3,"elapsed_ms":12.5,'
-        '"found_in":"urls.txt:7","checked_at":"2025-03-01T12:00:00.000Z"}'
+        '"found_in":"urls.txt:7","checked_at":"2025-03-01T12:00:00.000Z","cached_at":null}'
     )
 
 

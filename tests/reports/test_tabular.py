@@ -54,17 +54,18 @@ def with_input(given_input: Mapping[str, object], url: str = "https://example.or
 
 def test_golden() -> None:
     assert written([ROW, Result(url="mailto:x", outcome=Outcome.SKIPPED)]).decode() == (
-        "url,outcome,reason,status,category,detail,method,final_url,hops,attempts,elapsed_ms,found_in,checked_at\r\n"
+        "url,outcome,reason,status,category,detail,method,final_url,hops,attempts,elapsed_ms,found_in,checked_at,"
+        "cached_at\r\n"
         '"http://example.org/a,b",broken,http.404,404,client_error,"it said ""no""",GET,"https://www.example.org/a,b",'
-        '"301 http://example.org/a,b 302 https://example.org/a,b",4,12.5,urls.txt:7,2025-03-01T12:00:00.000Z\r\n'
-        "mailto:x,skipped,,,,,,,,0,,,\r\n"
+        '"301 http://example.org/a,b 302 https://example.org/a,b",4,12.5,urls.txt:7,2025-03-01T12:00:00.000Z,\r\n'
+        "mailto:x,skipped,,,,,,,,0,,,,\r\n"
     )
 
 
 def test_tsv_golden() -> None:
     assert written([with_input({"a\tb": 'x"y', "c": None})], ReportOptions(), "tsv").decode() == (
         '"a\tb"\tc\turl\toutcome\treason\tstatus\tcategory\tdetail\tmethod\tfinal_url\thops\tattempts\telapsed_ms'
-        '\tfound_in\tchecked_at\tinput\r\n"x""y"\t\thttps://example.org/\tok\t\t200\t\t\t\t\t\t0\t\t\t\t\r\n'
+        '\tfound_in\tchecked_at\tcached_at\tinput\r\n"x""y"\t\thttps://example.org/\tok\t\t200\t\t\t\t\t\t0\t\t\t\t\t\r\n'
     )
 
 

@@ -96,6 +96,9 @@ EXAMPLES: dict[str, tuple[Raw, str, object]] = {
     "netrc": ("true", "true", True),
     "accept": ("200..299,401", '["2xx", 401]', StatusSet(((200, 299), (401, 401)))),
     "fail_on": ("down,BROKEN,down", '["down", "broken"]', (Outcome.DOWN, Outcome.BROKEN)),
+    "baseline": ("known.txt", '"known.txt"', "known.txt"),
+    "update_baseline": ("true", "true", True),
+    "grace": ("3", "3", 3),
     "proxy": ("http://p.example:3128", '"http://p.example:3128"', "http://p.example:3128"),
     "cacert": ("ca.pem", '"ca.pem"', "ca.pem"),
     "cert": ("c.pem", '"c.pem"', "c.pem"),
@@ -112,6 +115,7 @@ EXAMPLES: dict[str, tuple[Raw, str, object]] = {
     "delay": ("1.5", '"1500ms"', 1.5),
     "pace_by": ("Domain", '"domain"', PaceBy.DOMAIN),
     "patience": ("600", '"10m"', 600.0),
+    "budget": ("8m", "480", 480.0),
     "seed": ("0", "0", 0),
     "format": ("csv", '"csv"', "csv"),
     "output": (["a.csv", "b.jsonl"], '["a.csv", "b.jsonl"]', ("a.csv", "b.jsonl")),
@@ -121,6 +125,12 @@ EXAMPLES: dict[str, tuple[Raw, str, object]] = {
     "color": ("never", '"never"', Color.NEVER),
     "quiet": ("true", "true", True),
     "verbose": ("2", "2", 2),
+    "journal": ("false", "false", False),
+    "run_file": ("a.run", '"a.run"', "a.run"),
+    "journal_dir": ("runs", '"runs"', "runs"),
+    "journal_keep": ("3", "3", 3),
+    "journal_size": ("2GB", '"2 GB"', 2_000_000_000),
+    "cache": ("12h,broken=1h", '["ok=12h", "broken=3600"]', ((Outcome.OK, 43_200.0), (Outcome.BROKEN, 3600.0))),
 }
 
 
@@ -128,15 +138,23 @@ def test_every_setting_has_an_example() -> None:
     assert list(EXAMPLES) == list(SETTINGS)
 
 
+_NEEDED: dict[str, dict[str, str]] = {
+    "key": {"cert": "c.pem"},
+    "update_baseline": {"baseline": "known.txt"},
+    "grace": {"baseline": "known.txt"},
+}
+"""What a setting cannot do without."""
+
+
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_every_setting_reads_alike_from_flag_variable_and_file(name: str, tmp_path: Path) -> None:
     raw, toml, value = EXAMPLES[name]
-    with_cert = {"cert": "c.pem"} if name == "key" else {}
-    from_flag = load({**with_cert, name: raw}, environ={}, directory=tmp_path, choices=CHOICES)
+    needed = _NEEDED.get(name, {})
+    from_flag = load({**needed, name: raw}, environ={}, directory=tmp_path, choices=CHOICES)
     text = raw if isinstance(raw, str) else "\n".join(raw)
-    environ = {variable_of(name): text, **{variable_of(key): cert for key, cert in with_cert.items()}}
+    environ = {variable_of(name): text, **{variable_of(key): cert for key, cert in needed.items()}}
     from_variable = load(environ=environ, directory=tmp_path, choices=CHOICES)
-    lines = [f"{name} = {toml}", *(f'{key} = "{cert}"' for key, cert in with_cert.items())]
+    lines = [f"{name} = {toml}", *(f'{key} = "{cert}"' for key, cert in needed.items())]
     from_file = read(tmp_path, "\n".join(lines))
     for configuration in (from_flag, from_variable, from_file):
         assert getattr(configuration.settings, name) == value
@@ -145,6 +163,13 @@ def test_every_setting_reads_alike_from_flag_variable_and_file(name: str, tmp_pa
 @pytest.mark.parametrize(
     ("key", "toml", "message"),
     [
+        ("budget", "0", "'0' is not within bounds: more than 0 and at most 31 days"),
+        ("cache", '"broken"', "'broken' is not a number of seconds, nor a time like 500ms, 5m or 1h"),
+        ("cache", '"skipped=1h"', "skipped is not asked: there is nothing to remember"),
+        ("cache", '"good=1h"', "'good' is not one of ok, broken"),
+        ("journal_size", '"much"', "'much' is not a size: write bytes, or 500MB, 2GB"),
+        ("journal_keep", "0", "'0' is not a whole number from 1 to 100000"),
+        ("grace", "11", "'11' is not a whole number from 1 to 10"),
         ("timeout", '"abc"', "'abc' is not a number of seconds"),
         ("timeout", "nan", "'nan' is not a number of seconds"),
         ("timeout", "0", "'0' is not within bounds: more than 0 and at most 3600 seconds"),
@@ -180,7 +205,7 @@ def test_every_setting_reads_alike_from_flag_variable_and_file(name: str, tmp_pa
         (
             "fail_on",
             '["broken", "dwon"]',
-            "'dwon' is not one of ok, broken, down, unverified, invalid, skipped: did you mean 'down'?",
+            "'dwon' is not one of ok, broken, down, unverified, invalid, skipped, new: did you mean 'down'?",
         ),
         ("accept", '"20"', "'20' is not a status code or range: write 200, 200..299 or 2xx"),
         ("include", '"a(b"', "'a(b' is not a regular expression: missing ), unterminated subpattern at position 2"),

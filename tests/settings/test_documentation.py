@@ -44,6 +44,12 @@ def test_the_example_of_a_configuration_file_is_understood(tmp_path: Path) -> No
     assert len(settings.rules) == 3
 
 
+def test_the_example_of_a_journal_is_understood(tmp_path: Path) -> None:
+    (tmp_path / "urlsweep.toml").write_text(EXAMPLES[2], encoding="utf-8")
+    settings = load(directory=tmp_path, environ={}).settings
+    assert (settings.journal, settings.journal_keep, settings.journal_size) == (True, 20, 5_000_000_000)
+
+
 def test_the_example_of_a_pace_is_understood(tmp_path: Path) -> None:
     (tmp_path / "urlsweep.toml").write_text(EXAMPLES[1], encoding="utf-8")
     [rule] = load(directory=tmp_path, environ={}).settings.rules

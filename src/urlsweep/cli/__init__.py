@@ -29,6 +29,11 @@ usage: urlsweep COMMAND [arguments]
 
 commands:
   check    check URLs, files of URLs, standard input or a site's sitemap
+  resume   finish a run that was cut short: killed, interrupted, out of time
+  retry    ask again what a run found to be down or unverified
+  report   write a run's report again, in any format, without asking anything
+  diff     tell what changed between two runs or reports
+  runs     list the runs that are kept, or remove some
   plan     tell what a check would ask and how long it would take, and ask nothing
   demo     check a site with planted faults, run on this machine, and show what comes out
 
@@ -71,7 +76,50 @@ def _demo(
     return demo(arguments, console, open_transport)
 
 
-COMMANDS: Final[Mapping[str, Command]] = {"check": _check, "plan": _plan, "demo": _demo}
+def _resume(
+    arguments: Sequence[str], console: Console, open_transport: TransportFactory, stdin: RawStream | None
+) -> int:
+    from urlsweep.cli.resuming import resume
+
+    return resume(arguments, console, open_transport, stdin)
+
+
+def _retry(
+    arguments: Sequence[str], console: Console, open_transport: TransportFactory, stdin: RawStream | None
+) -> int:
+    from urlsweep.cli.resuming import retry
+
+    return retry(arguments, console, open_transport, stdin)
+
+
+def _report(arguments: Sequence[str], console: Console, *_: object) -> int:
+    from urlsweep.cli.reporting import report
+
+    return report(arguments, console)
+
+
+def _diff(arguments: Sequence[str], console: Console, *_: object) -> int:
+    from urlsweep.cli.comparing import diff
+
+    return diff(arguments, console)
+
+
+def _runs(arguments: Sequence[str], console: Console, *_: object) -> int:
+    from urlsweep.cli.runs import runs
+
+    return runs(arguments, console)
+
+
+COMMANDS: Final[Mapping[str, Command]] = {
+    "check": _check,
+    "resume": _resume,
+    "retry": _retry,
+    "report": _report,
+    "diff": _diff,
+    "runs": _runs,
+    "plan": _plan,
+    "demo": _demo,
+}
 
 
 def main(
@@ -158,11 +206,15 @@ def _told(error: Exception, console: Console, *, is_verbose: bool) -> int:
         return ExitCode.OK
     from urlsweep.core.policy import PolicyError
     from urlsweep.engine import UnscopedCredentialError
+    from urlsweep.journal import JournalError
     from urlsweep.settings import SettingsError
     from urlsweep.sources import SourceError
     from urlsweep.transport.options import TransportOptionError
 
     if isinstance(error, UsageError | SettingsError | PolicyError | TransportOptionError | UnscopedCredentialError):
+        console.error(str(error))
+        return ExitCode.USAGE
+    if isinstance(error, JournalError):
         console.error(str(error))
         return ExitCode.USAGE
     if isinstance(error, SourceError):

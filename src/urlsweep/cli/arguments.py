@@ -8,7 +8,7 @@ Not in here: any command's own arguments.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import IO, Any, Final, NoReturn
 
 from urlsweep.cli.console import Console
@@ -65,7 +65,7 @@ class ArgumentParser(argparse.ArgumentParser):
         if "--" in split:  # everything behind it is an input, whatever it looks like
             position = split.index("--")
             split, behind = split[:position], split[position + 1 :]
-        namespace, unknown = self.parse_known_intermixed_args(split)
+        namespace, unknown = self.parse_known_intermixed_args(list(_completed(split)))
         for wrong in (text.partition("=")[0] for text in unknown if text.startswith("-")):
             flags = [flag for action in self._actions for flag in action.option_strings]
             self.error(f"there is no option {wrong}{did_you_mean(wrong, flags)}")
@@ -91,6 +91,21 @@ class ArgumentParser(argparse.ArgumentParser):
     def _print_message(self, message: str, file: IO[str] | Any = None) -> None:  # noqa: ARG002  argparse's signature
         self._console.stdout.write(message.encode("utf-8", "backslashreplace"))
         self._console.stdout.flush()
+
+
+def _completed(arguments: Sequence[str]) -> Iterator[str]:
+    """`arguments`, with its value behind a flag that stands alone and may: ``--cache links.txt`` names no time."""
+    for position, argument in enumerate(arguments):
+        yield argument
+        setting = _MAY_STAND_ALONE.get(argument)
+        if setting is not None:
+            try:
+                setting.read(arguments[position + 1])
+            except (IndexError, ValueError):
+                yield setting.alone
+
+
+_MAY_STAND_ALONE: Final = {flag_of(name): setting for name, setting in SETTINGS.items() if setting.alone}
 
 
 def add_settings(parser: ArgumentParser, *, formats: str = WORDS["formats"], without: Collection[str] = ()) -> None:

@@ -14,6 +14,7 @@ from urlsweep import descriptors
 from urlsweep.cli.arguments import ArgumentParser, add_settings, configuration
 from urlsweep.cli.console import Console
 from urlsweep.settings import Settings, SettingsError
+from urlsweep.settings.flags import given
 from urlsweep.transport.options import TransportOptionError
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ exit codes:
   2    wrong usage or configuration
   3    an input could not be read or held no URL
   4    your network, not the links: nothing could be reached any more
+  5    nothing failed, but the run is not complete (see --budget)
   70   internal error, or an output that cannot be written any more
   130  interrupted (143: terminated); the reports are valid, partial ones
   141  whoever read standard output left
@@ -74,13 +76,18 @@ def check(
     from urlsweep.cli.interruption import Interruption
     from urlsweep.cli.running import CheckRun
 
+    keeping = None
+    if configured.settings.journal:
+        from urlsweep.cli.journaling import NewRun
+
+        keeping = NewRun(configured.settings, given(namespace), no_config=namespace.no_config)
     console.is_quiet = configured.settings.quiet
     for warning in configured.warnings:
         console.warning(warning)
     settings = within_descriptors(configured.settings, console)
     settle_collector()
     try:
-        run = CheckRun(namespace.inputs, settings, console, open_transport, stdin)
+        run = CheckRun(namespace.inputs, settings, console, open_transport, stdin, keeping=keeping)
         with Interruption() as interruption:
             return asyncio.run(run.run(interruption))
     except (SettingsError, TransportOptionError) as error:  # of files that are named: read only when they are needed

@@ -13,6 +13,7 @@ class ExitCode(IntEnum):
     USAGE = 2  # wrong usage or configuration
     INPUT = 3  # an input could not be read or held no URL; stronger than 1
     NETWORK = 4  # nothing could be reached any more: the network at this end, not the links; stronger than 1 and 3
+    INCOMPLETE = 5  # nothing failed, and not everything was asked: the time was spent (`--budget`)
     INTERNAL = 70  # an internal error, rows that differ in number or cannot be written included (EX_SOFTWARE)
     OUTPUT_CLOSED = 141  # whoever read standard output left (`| head`): as if SIGPIPE had ended the program
 

@@ -1,12 +1,12 @@
 """The inputs of one run: opened before anything is asked, read one after the other.
 
-Contract: `Inputs.open` raises SourceError or UsageError for whatever can be known to be wrong beforehand. Not in here:
+Contract: `opened` raises SourceError for whatever can be known to be wrong beforehand. Not in here:
 what an input's bytes mean (`sources`), what a URL's check may do (`core.policy`).
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -84,33 +84,9 @@ class Inputs:
         self._faults = 0
         self._begun: tuple[Source, Target | None, AsyncGenerator[Target, None]] | None = None
 
-    @classmethod
-    def open(
-        cls,
-        arguments: Sequence[Argument],
-        settings: Settings,
-        fetcher: Fetcher,
-        console: Console,
-        stdin: RawStream | None,
-    ) -> Inputs:
-        """Open every one of `arguments`. Raises SourceError."""
-        sources: list[Source] = []
-        for argument in arguments:
-            if argument.is_sitemap:
-                sources.append(open_sitemap(argument.text, fetcher=fetcher, warn=console.warning, stdin=stdin))
-            else:
-                sources.append(
-                    open_source(
-                        argument.text,
-                        position=argument.position,
-                        input_format=settings.input_format,
-                        column=settings.column,
-                        fetcher=fetcher,
-                        warn=console.warning,
-                        stdin=stdin,
-                    )
-                )
-        return cls(sources, console)
+    def wrap(self, wrap: Callable[[Source, int], Source]) -> None:
+        """Put what `wrap` makes of each source, and of its position, in the source's place."""
+        self._sources = [wrap(source, position) for position, source in enumerate(self._sources)]
 
     async def begin(self, arguments: Sequence[Argument]) -> None:
         """Where the first input is a file or a pipe, read it up to its first target, so that the columns of a table are
@@ -171,6 +147,23 @@ class Inputs:
             self._console.warning(f"{target.url}: {target.fault.detail}")
         elif self._faults == FAULTS_TOLD + 1:
             self._console.warning("further inputs that could not be read are in the report alone")
+
+
+def opened(
+    argument: Argument, settings: Settings, fetcher: Fetcher, console: Console, stdin: RawStream | None
+) -> Source:
+    """The source that `argument` means. Raises SourceError."""
+    if argument.is_sitemap:
+        return open_sitemap(argument.text, fetcher=fetcher, warn=console.warning, stdin=stdin)
+    return open_source(
+        argument.text,
+        position=argument.position,
+        input_format=settings.input_format,
+        column=settings.column,
+        fetcher=fetcher,
+        warn=console.warning,
+        stdin=stdin,
+    )
 
 
 def is_sorted_by_default(arguments: Sequence[Argument], inputs: Inputs, settings: Settings) -> bool:

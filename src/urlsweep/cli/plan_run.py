@@ -89,7 +89,13 @@ class PlanRun:
         transport = self._open_transport(settings)
         try:
             fetcher = CountingFetcher(DocumentFetcher(transport, policy, seed=settings.seed), self._tell_fetching)
-            inputs = Inputs.open(self._arguments, settings, fetcher, self._console, self._stdin)
+            inputs = Inputs(
+                [
+                    inputs_module.opened(argument, settings, fetcher, self._console, self._stdin)
+                    for argument in self._arguments
+                ],
+                self._console,
+            )
             with Distinct() as distinct:
                 census = Census(policy, settings.limits(), distinct)
                 await self._count(inputs, census)

@@ -56,6 +56,8 @@ FORMATS: Final = ("text", "json")
 WITHOUT_EFFECT: Final = (
     *("accept", "fail_on", "tries", "retry_delays", "patience", "seed"),
     *("output", "only", "sort", "bom"),
+    *("journal", "run_file", "journal_dir", "journal_keep", "journal_size", "cache", "budget"),
+    *("baseline", "update_baseline", "grace"),
 )
 """Settings that make no difference here: taken, so that a check's command line will do, and left out of the help."""
 

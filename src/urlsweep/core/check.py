@@ -21,7 +21,7 @@ from __future__ import annotations
 import random as random_module
 from collections import OrderedDict
 from http import HTTPStatus
-from typing import Final
+from typing import Final, Self
 
 import msgspec
 
@@ -112,6 +112,7 @@ class Verdict(msgspec.Struct, frozen=True):
     attempts: int
     elapsed: float | None  # seconds of the deciding request
     checked_at: float | None  # the last answer's time of day, in seconds since the epoch; None: nothing was asked
+    is_cached: bool = False  # an earlier run's, trusted: nothing was asked in this one
 
     def row(self, target: Target, url: Url) -> Result:
         """The row of `target`, whose URL is `url`. Its fragment is inherited where no redirect gave another."""
@@ -133,7 +134,32 @@ class Verdict(msgspec.Struct, frozen=True):
             elapsed_ms=None if self.elapsed is None else round(self.elapsed * 1000, 1),
             found_in=target.found_in,
             checked_at=checked_at,
+            cached_at=checked_at if self.is_cached else None,
             input=target.input,
+        )
+
+    @classmethod
+    def of_row(cls, row: Result, url: Url) -> Self | None:
+        """The verdict that gave `row` to `url`, so that a duplicate gets what it would have got; None where there was
+        none: what was refused before it was asked has no final URL.
+
+        A row does not tell whose a fragment is that both a redirect and the target have: the target's is assumed.
+        """
+        if row.final_url is None:
+            return None
+        checked_at = None if row.checked_at is None else dt.datetime.fromisoformat(row.checked_at).timestamp()
+        return cls(
+            outcome=row.outcome,
+            reason=row.reason,
+            status=row.status,
+            detail=row.detail,
+            method=row.method,
+            final_url=row.final_url.removesuffix(url.fragment),
+            hops=row.hops,
+            attempts=row.attempts,
+            elapsed=None if row.elapsed_ms is None else row.elapsed_ms / 1000,
+            checked_at=checked_at,
+            is_cached=row.cached_at is not None,
         )
 
 

@@ -180,6 +180,7 @@ class Result(msgspec.Struct, frozen=True):
     elapsed_ms: float | None = None  # of the deciding request
     found_in: str = ""
     checked_at: str | None = None  # RFC 3339, UTC; null where nothing was asked
+    cached_at: str | None = None  # when the answer was got that an earlier run is trusted for; null where asked now
     input: Mapping[str, Any] | None = None  # what else stood in the input row; left out where there was none
 
     @classmethod

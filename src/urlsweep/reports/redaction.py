@@ -45,6 +45,10 @@ class Redactor:
         patterns = [pattern for secret in known for pattern in _patterns(secret)]
         self._secrets = re.compile("|".join(patterns)) if patterns else None
 
+    def may_change(self, *texts: str) -> bool:
+        """A quick look: whether any of `texts` may hold a secret at all."""
+        return self._secrets is not None or any("@" in text for text in texts)
+
     def text(self, text: str) -> str:
         """`text` without any secret and without any URL's password."""
         if self._secrets is not None:

@@ -61,13 +61,16 @@ def render_summary(
     width: int = 80,
     fail_on: Collection[Outcome] = FAILING,
     limits: Limits | None = None,
+    excused: int = 0,
+    flaky: Collection[tuple[str, str]] = (),
 ) -> str:
     """The summary as text that ends in a line feed.
 
     `width` is in terminal columns; `fail_on` are the outcomes that fail the run, as the exit code has them; `limits`
-    are those that the run was under.
+    are those that the run was under. `excused` rows have such an outcome and do not fail it, as the baseline knows
+    them; `flaky` are URLs whose outcome goes back and forth, each with its record (see `core.standing`).
     """
-    return _Page(color, max(NARROWEST, min(width, WIDEST))).render(summary, fail_on, limits)
+    return _Page(color, max(NARROWEST, min(width, WIDEST))).render(summary, fail_on, limits, excused, flaky)
 
 
 class _Page:
@@ -77,17 +80,25 @@ class _Page:
         self._color = color
         self._width = width
 
-    def render(self, summary: Summary, fail_on: Collection[Outcome], limits: Limits | None) -> str:
+    def render(
+        self,
+        summary: Summary,
+        fail_on: Collection[Outcome],
+        limits: Limits | None,
+        excused: int,
+        flaky: Collection[tuple[str, str]],
+    ) -> str:
         sections = [
             self._cut_short(summary),
             *(self._problems(summary, outcome) for outcome in _PROBLEMS),
             self._skipped(summary),
+            self._flaky(flaky),
             self._warnings(summary.warnings),
             self._slowest_hosts(summary),
             limited_by(summary, limits, self._paint),
             slowed_hosts(summary, self._width, self._paint),
             self._totals(summary),
-            self._verdict(summary, fail_on),
+            self._verdict(summary, fail_on, excused),
         ]
         return "\n\n".join("\n".join(line.rstrip() for line in lines) for lines in map(list, sections) if lines) + "\n"
 
@@ -254,9 +265,18 @@ class _Page:
 
     # The verdict -----------------------------------------------------------------------------------------------------
 
-    def _verdict(self, summary: Summary, fail_on: Collection[Outcome]) -> Iterator[str]:
+    def _flaky(self, flaky: Collection[tuple[str, str]]) -> Iterator[str]:
+        if not flaky:
+            return
+        meaning = "back and forth in the last runs (o ok, b broken, d down, u unverified)"
+        yield self._heading("Flaky", Style.BOLD_YELLOW, meaning)
+        width = max(len(record) for _, record in flaky)
+        for url, record in flaky:
+            yield f"  {record:>{width}}  {shorten_middle(escape_terminal(url), LONGEST_URL)}"
+
+    def _verdict(self, summary: Summary, fail_on: Collection[Outcome], excused: int) -> Iterator[str]:
         yield from self._wrapped(_work_done(summary), "")
-        verdict, style = _judgement(summary, fail_on)
+        verdict, style = _judgement(summary, fail_on, excused)
         unverified = 0 if Outcome.UNVERIFIED in fail_on else summary.outcomes[Outcome.UNVERIFIED]
         *lines, last = self._wrapped(verdict, "")
         yield from (self._paint(line, style) for line in lines)
@@ -270,8 +290,18 @@ class _Page:
             yield self._paint(f"Internal error: {summary.rows_in:,} rows in, {summary.rows_out:,} out.", Style.BOLD_RED)
 
 
-def _judgement(summary: Summary, fail_on: Collection[Outcome]) -> tuple[str, Style]:
+def _judgement(summary: Summary, fail_on: Collection[Outcome], excused: int = 0) -> tuple[str, Style]:
     """What the exit code says, in words."""
+    if excused and not summary.is_network_lost:
+        new = summary.failed(fail_on) - excused
+        if new:
+            return (
+                f"Failed: {new:,} that the baseline does not excuse, beside {excused:,} that it does.",
+                Style.BOLD_RED,
+            )
+        if not summary.is_partial:
+            return f"Passed: nothing failed but {excused:,} that the baseline excuses.", Style.BOLD_GREEN
+        return f"Cut short: nothing failed until then but {excused:,} that the baseline excuses.", Style.BOLD_YELLOW
     failed = ", ".join(
         f"{summary.outcomes[outcome]:,} {outcome}"
         for outcome in Outcome

@@ -153,6 +153,7 @@ def _own_cells(result: Result) -> list[object]:
         result.elapsed_ms,
         escape_formula(result.found_in),
         result.checked_at,
+        result.cached_at,
     ]
 
 

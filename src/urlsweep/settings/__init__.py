@@ -18,6 +18,7 @@ from typing import Any, Final
 from urlsweep.core.limits import MOST_AT_ONCE, Limits, PaceBy
 from urlsweep.core.model import Outcome
 from urlsweep.core.policy import Method, Policy, Rule, StatusSet
+from urlsweep.core.standing import LONGEST_RECORD
 from urlsweep.core.summary import FAILING
 from urlsweep.settings import values
 from urlsweep.settings.credentials import (
@@ -29,7 +30,7 @@ from urlsweep.settings.credentials import (
     unscoped_fields,
 )
 from urlsweep.settings.setting import Setting, SettingsError, Shape, line, table_of
-from urlsweep.settings.values import FALSE, TRUE, Login
+from urlsweep.settings.values import FALSE, TRUE, Login, Newly
 from urlsweep.transport.options import TransportOptionError, TransportOptions
 
 __all__ = ["SETTINGS", "Color", "Family", "Settings", "SettingsError"]
@@ -67,6 +68,7 @@ VERDICTS: Final = "Verdicts"
 NETWORK: Final = "Network"
 PACE: Final = "Pace"
 OUTPUT: Final = "Output"
+JOURNAL: Final = "Runs"
 
 _POLICY: Final = Policy()
 _LIMITS: Final = Limits()
@@ -327,14 +329,43 @@ class Settings:
             default_is="200..299",
         ),
     )
-    fail_on: tuple[Outcome, ...] = field(
+    fail_on: tuple[Outcome | Newly, ...] = field(
         default=FAILING,
         metadata=line(
-            f"Outcomes that fail the run (exit code 1): some of {', '.join(Outcome)}; or none.",
+            f"Outcomes that fail the run (exit code 1): some of {', '.join(Outcome)}; or none. With new among "
+            "them, only what --baseline does not know yet does.",
             group=VERDICTS,
-            parse=values.outcomes,
+            parse=values.failing,
             shape=Shape.COMMA_LIST,
             metavar="OUTCOME,...",
+        ),
+    )
+    baseline: str | None = field(
+        default=None,
+        metadata=line(
+            "What failed before, and since when: a file (see --update-baseline) or an earlier run, last for the "
+            "newest.",
+            group=VERDICTS,
+            metavar="FILE|RUN",
+        ),
+    )
+    update_baseline: bool = field(
+        default=False,
+        metadata=line(
+            "Write what fails now, and what failed in the last ten runs, into the baseline's file.",
+            group=VERDICTS,
+            parse=values.switch,
+            constants=_on_off("update-baseline"),
+            default_is="left as it is",
+        ),
+    )
+    grace: int = field(
+        default=1,
+        metadata=line(
+            "Fail only on what has failed in this many runs in a row, as the baseline knows.",
+            group=VERDICTS,
+            parse=values.whole_number(1, LONGEST_RECORD),
+            metavar="N",
         ),
     )
 
@@ -486,6 +517,17 @@ class Settings:
             metavar="SECONDS",
         ),
     )
+    budget: float | None = field(
+        default=None,
+        metadata=line(
+            "Stop asking in time to be done after this many seconds (also 90s, 8m, 1h); urlsweep resume goes on. Exit "
+            "code 5 where nothing failed so far.",
+            group=PACE,
+            parse=values.budget,
+            metavar="SECONDS",
+            default_is="until everything is asked",
+        ),
+    )
     seed: int | None = field(
         default=None,
         metadata=line(
@@ -576,6 +618,66 @@ class Settings:
         ),
     )
 
+    journal: bool = field(
+        default=True,
+        metadata=line(
+            "Whether the run is kept on disk as it goes, so that it can be resumed, reported again and compared.",
+            group=JOURNAL,
+            parse=values.switch,
+            constants=_on_off("journal"),
+            default_is="kept",
+        ),
+    )
+    run_file: str | None = field(
+        default=None,
+        metadata=line(
+            "Keep the run in this file, which must not be there yet.",
+            group=JOURNAL,
+            metavar="FILE",
+            default_is="one in --journal-dir, named by the time",
+        ),
+    )
+    journal_dir: str | None = field(
+        default=None,
+        metadata=line(
+            "The folder in which runs are kept.",
+            group=JOURNAL,
+            metavar="FOLDER",
+            default_is="urlsweep/runs in the user's state directory",
+        ),
+    )
+    journal_keep: int = field(
+        default=20,
+        metadata=line(
+            "Runs kept in that folder; the oldest go.",
+            group=JOURNAL,
+            parse=values.whole_number(1, 100_000),
+            metavar="N",
+        ),
+    )
+    journal_size: int = field(
+        default=5_000_000_000,
+        metadata=line(
+            "Bytes that they may take together, also written 500MB or 2GB.",
+            group=JOURNAL,
+            parse=values.size,
+            metavar="BYTES",
+            default_is="5GB",
+        ),
+    )
+    cache: tuple[tuple[Outcome, float], ...] = field(
+        default=(),
+        metadata=line(
+            "Trust what kept runs with the same settings found out no longer than this ago, instead of asking: 12h for "
+            "what is ok, or by outcome (ok=1d,broken=1h). Alone: 1d. Such rows have cached_at.",
+            group=JOURNAL,
+            parse=values.times_to_live,
+            shape=Shape.COMMA_LIST,
+            metavar="TTL",
+            default_is="everything is asked",
+            alone="1d",
+        ),
+    )
     rules: tuple[Rule, ...] = field(default=(), repr=False)
     """What differs for some URLs: ``[[rules]]`` in the configuration file (see `configuration`)."""
 
@@ -584,9 +686,28 @@ class Settings:
 
     def __post_init__(self) -> None:
         unscoped_fields(self.header, self.user)
+        if self.run_file is not None and not self.journal:
+            raise SettingsError("run_file: is of no use where no run is kept (--no-journal)")
+        if self.baseline is None:
+            for name, is_given in (("update_baseline", self.update_baseline), ("grace", self.grace > 1)):
+                if is_given:
+                    raise SettingsError(f"{name}: needs --baseline FILE")
+            if self.fails_on_new_alone:
+                raise SettingsError("fail_on: new needs --baseline, a file or an earlier run")
         self.limits()
         self.transport_options()
         self._bare_policy()
+
+    @property
+    def failing(self) -> tuple[Outcome, ...]:
+        """The outcomes that fail the run."""
+        named = tuple(outcome for outcome in self.fail_on if isinstance(outcome, Outcome))
+        return named if named or not self.fails_on_new_alone else FAILING
+
+    @property
+    def fails_on_new_alone(self) -> bool:
+        """Whether what the baseline knows does not fail the run."""
+        return Newly.NEW in self.fail_on
 
     def policy(self) -> Policy:
         """What one URL's check may do. Reads the netrc file where `netrc` is set; raises SettingsError if it cannot."""

@@ -153,6 +153,10 @@ class _Reading:
             place = f"{file.shown}: {file.prefix}{key}"
             if key == "rules":
                 self._values["rules"] = tuple(self._rules(place, value))
+            elif key == "journal" and isinstance(value, Mapping):
+                # A table says it all in one place: [journal] keep = 20 is journal_keep = 20.
+                nested = {f"{key}_{name}": item for name, item in value.items()}
+                self.take_file(_File(file.path, file.shown, file.prefix, nested))
             elif key in SETTINGS:
                 with self.at(place):
                     self.take(key, place, _raw(SETTINGS[key], self._filled(value)))

@@ -45,6 +45,7 @@ class Setting:
     )  # flag -> the value it stands for
     default_is: str = ""  # the default in words where its value does not say it
     from_table: Callable[[Mapping[str, Any]], Sequence[str]] | None = None  # a TOML table -> the texts it stands for
+    alone: str = ""  # the value that the flag has where none stands behind it; nothing: one has to
 
     def read(self, raw: Raw) -> Any:
         """The value that `raw` spells. Raises ValueError."""
@@ -69,6 +70,7 @@ def line(
     constants: Mapping[str, str] | None = None,
     default_is: str = "",
     from_table: Callable[[Mapping[str, Any]], Sequence[str]] | None = None,
+    alone: str = "",
 ) -> dict[str, Setting]:
     """The metadata that makes a dataclass's field a setting: see `Setting` for what each says."""
     return {
@@ -82,6 +84,7 @@ def line(
             constants=MappingProxyType(constants or {}),
             default_is=default_is,
             from_table=from_table,
+            alone=alone,
         )
     }
 

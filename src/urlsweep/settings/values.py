@@ -160,6 +160,62 @@ def outcomes(text: str) -> tuple[Outcome, ...]:
     return tuple(dict.fromkeys(read(part) for part in text.split(",")))
 
 
+class Newly(StrEnum):
+    """What `fail_on` may hold beside outcomes."""
+
+    NEW = "new"  # fail on what the baseline does not know alone
+
+
+def failing(text: str) -> tuple[Outcome | Newly, ...]:
+    """As `outcomes`, and ``new``."""
+    if text.strip().lower() == "none":
+        return ()
+    words = [word.strip().lower() for word in text.split(",")]
+    allowed: dict[str, Outcome | Newly] = {**{str(o): o for o in Outcome}, **{str(n): n for n in Newly}}
+    for word in words:
+        if word not in allowed:
+            raise ValueError(not_one_of(word, allowed))
+    return tuple(dict.fromkeys(allowed[word] for word in words))
+
+
+def budget(text: str) -> float:
+    """A time for a whole run, in seconds: more than 0, a month at most."""
+    number = _number_of_seconds(text)
+    if not 0 < number <= 31 * 86_400:
+        raise ValueError(f"{quoted(text)} is not within bounds: more than 0 and at most 31 days")
+    return number
+
+
+def times_to_live(text: str) -> tuple[tuple[Outcome, float], ...]:
+    """``1d``: for what is ok; or ``ok=1d,broken=1h``: by outcome, in seconds."""
+    if text.strip().lower() == "none":
+        return ()
+    found: dict[Outcome, float] = {}
+    for part in text.split(","):
+        name, equals, time = part.rpartition("=")
+        outcome = choice(Outcome)(name) if equals else Outcome.OK
+        if outcome in (Outcome.INVALID, Outcome.SKIPPED):
+            raise ValueError(f"{outcome} is not asked: there is nothing to remember")
+        number = _number_of_seconds(time)
+        if not 0 < number <= 366 * 86_400:
+            raise ValueError(f"{quoted(text)} is not within bounds: more than 0 and at most 366 days")
+        found[outcome] = number
+    return tuple(found.items())
+
+
+_BYTES: Final = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
+
+
+def size(text: str) -> int:
+    """``500MB`` or ``2GB``, in bytes."""
+    spelled = re.fullmatch(r"\s*([0-9.]+)\s*([a-z]*)\s*", text.lower())
+    factor = _BYTES.get(spelled[2]) if spelled is not None else None
+    number = _number(spelled[1]) * factor if spelled is not None and factor is not None else math.nan
+    if not math.isfinite(number):
+        raise ValueError(f"{quoted(text)} is not a size: write bytes, or 500MB, 2GB")
+    return int(number)
+
+
 def pattern(text: str) -> re.Pattern[str]:
     """A regular expression of Python's `re`."""
     try:

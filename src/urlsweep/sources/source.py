@@ -34,9 +34,17 @@ MOST_SITEMAPS: Final = 200_000
 class Source(Protocol):
     """Gives the targets of one argument."""
 
-    name: str  # as people know it; without a password
-    found: int  # rows given so far that came from the input
-    failed: bool  # something could not be read, and no row was found at all: exit code 3
+    @property
+    def name(self) -> str:
+        """What people know it by; without a password."""
+
+    @property
+    def found(self) -> int:
+        """Rows given so far that came from the input."""
+
+    @property
+    def failed(self) -> bool:
+        """Whether something could not be read, and no row was found at all: exit code 3."""
 
     @property
     def columns(self) -> tuple[str, ...] | None:
