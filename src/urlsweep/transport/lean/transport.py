@@ -85,11 +85,18 @@ class LeanTransport:
         """See `Transport.open`. `request.timeout` bounds the wait for the header section and then for each piece of the
         body; the whole body may take `bounds.BODY_TIMEOUTS` times that."""
         answered: asyncio.Future[Reply | Failure | Exception] = self._loop.create_future()
-        call = self._start(request, answered.set_result, wants_body=True)
+
+        def done(event: Reply | Failure | Exception) -> None:
+            if not answered.done():  # cancelled in this very moment: see `started`
+                answered.set_result(event)
+
+        call = self._start(request, done, wants_body=True)
         try:
             event = await answered
         except asyncio.CancelledError:
             call.cancel()
+            if call.body is not None:  # the answer came in the same moment
+                call.body.close()
             raise
         if isinstance(event, Exception):
             raise event
@@ -263,7 +270,12 @@ class LeanTransport:
         deadline: float,
     ) -> None:
         is_guarded = call.request.public_only is not None
-        detail = await certificates.describe(exchange, code, is_guarded, deadline)
+        try:
+            detail = await certificates.describe(exchange, code, is_guarded, deadline)
+        except Exception as error:  # a bug; nothing else would ever end the call
+            self._tasks.pop(call, None)
+            call.finish(error)
+            return
         self._tasks.pop(call, None)  # it is not to be cancelled by its own end
         call.on_described(known._replace(detail=detail or known.detail))
 
