@@ -384,7 +384,7 @@ class Pacer(Generic[Item]):
         host.is_failing = pressure >= Pressure.OVERLOAD
         pace = host.group.pace
         is_free = False
-        if ticket.is_control and pace.is_overloaded:
+        if ticket.is_control and pace.is_overloaded and pressure is not Pressure.PUSH_BACK:
             pace.control_failed(now, str(event.status) if isinstance(event, Reply) else event.reason)
         elif isinstance(event, Failure) and pressure is not Pressure.ERROR:
             is_free = self._failed(host, host.group, ticket, event, pressure, now, failed_at)
