@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import tracemalloc
 from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -379,3 +380,20 @@ def test_crawl_delay_holds_where_redirects_lead(swept: Swept) -> None:
         exchange.sent for exchange in run.exchanges("b.test:80") if not exchange.request.url.endswith("robots.txt")
     ]
     assert all(later - sooner >= 5.0 for sooner, later in itertools.pairwise(times))
+
+
+def test_what_was_read_of_it_is_not_kept(swept: Swept) -> None:
+    hosts = [f"host{number}.test" for number in range(20)]
+    world = {
+        f"http://{host}/robots.txt": reply(200, body=[b"User-agent: *\nDisallow: /\n", *[b"#" * 999 + b"\n"] * 400])
+        for host in hosts
+    }
+    tracemalloc.start()
+    try:
+        run = swept([f"http://{host}/" for host in hosts], world, policy=OBEDIENT)
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert run.outcomes == {(Outcome.SKIPPED, "skip.robots"): 20}
+    assert held < 20 * 400_000 / 4
+    assert run.sweep.open_requests == 0
