@@ -437,12 +437,16 @@ class Sweep:
                 return event
             body = bytearray()
             try:
-                async for chunk in chunks:
-                    body += chunk
-                    if len(body) >= LONGEST_ROBOTS:
-                        break
+                async with asyncio.timeout(request.timeout):  # piece by piece it could come for ever
+                    async for chunk in chunks:
+                        body += chunk
+                        if len(body) >= LONGEST_ROBOTS:
+                            break
             except BodyError as error:
                 return error.failure
+            except TimeoutError:
+                detail = f"{request.url} did not come to its end within {request.timeout:g} s"
+                return Failure(Reason.RESPONSE_TIMEOUT, detail, event.elapsed + request.timeout)
             job.body = bytes(body)
             return event
 
