@@ -100,6 +100,9 @@ def _characters_in(value: object, depth: int = 0) -> int:
     return sum(_characters_in(item, depth + 1) for item in items)
 
 
+_NOWHERE: Final = Target("")  # in place of what a job that is settled was for
+
+
 class _Job:
     """One URL on its way to a verdict, and the targets that wait for it."""
 
@@ -458,18 +461,23 @@ class Sweep:
                 return event
             body = bytearray()
             try:
-                async for chunk in chunks:
-                    body += chunk
-                    if len(body) >= LONGEST_ROBOTS:
-                        break
+                async with asyncio.timeout(request.timeout):  # piece by piece it could come for ever
+                    async for chunk in chunks:
+                        body += chunk
+                        if len(body) >= LONGEST_ROBOTS:
+                            break
             except BodyError as error:
                 return error.failure
+            except TimeoutError:
+                detail = f"{request.url} did not come to its end within {request.timeout:g} s"
+                return Failure(Reason.RESPONSE_TIMEOUT, detail, event.elapsed + request.timeout)
             job.body = bytes(body)
             return event
 
     def _settle_robots(self, job: _Job, verdict: Verdict) -> None:
         now = asyncio.get_running_loop().time()
-        for waiting in self._robots.settle(job.url.origin, verdict, job.body or b""):
+        body, job.body = job.body or b"", b""  # the Pacer may remember the job: see `_settle`
+        for waiting in self._robots.settle(job.url.origin, verdict, body):
             self._admit(waiting, self._next_url(waiting), now)
 
     def _bind_credentials(self, url: Url) -> None:
@@ -636,12 +644,14 @@ class Sweep:
             self._settle_robots(job, verdict)
             return
         del self._pending[job.key]
-        job.check = job.ask = None  # the Pacer may remember the job, to ask its URL once more: see `_control_of`
         if verdict.reason != Reason.SKIP_UNFINISHED:
             self._ledger.put(job.key, verdict)
         self._give(job.index, verdict.row(job.target, job.url))
         for index, target, url in job.followers or ():
             self._give(index, verdict.row(target, url))
+        # The Pacer may remember the job, to ask its URL once more (see `_control_of`), but nothing of the list.
+        job.check = job.ask = job.followers = None
+        job.target = _NOWHERE
 
     def _give(self, index: int, row: Result) -> None:
         if self._journal is not None:

@@ -128,3 +128,22 @@ def test_failures_that_a_network_that_is_gone_looks_like(reason: Reason) -> None
     assert reaches_nobody(reason) is (
         reason in {Reason.DNS_FAILURE, Reason.DNS_TIMEOUT, Reason.CONNECT_UNREACHABLE, Reason.CONNECT_TIMEOUT}
     )
+
+
+def test_an_answer_of_another_host_acquits_the_network_and_its_suspects_are_no_sign_any_more() -> None:
+    network = watch(10)
+    fail(network, "abcde")
+    network.probing(1.0)
+    assert not network.is_proved_by("x")
+    assert network.is_proved_by("a")
+    network.acquit()
+    network.answered()
+    fail(network, "abcde")
+    assert not network.is_alarmed
+    fail(network, "fghi")
+    assert not network.is_down
+    fail(network, "j")
+    assert network.is_down
+    network.probing(1.0)
+    network.probing(3.0)
+    assert network.is_proved_by("x")  # it was asked in vain before

@@ -1275,6 +1275,20 @@ def test_where_that_fails_too_it_is_the_host_and_every_other_probe_is_a_page() -
     assert now == pytest.approx(1.0 + Limits().overload_patience)
 
 
+def test_a_time_that_the_control_is_told_is_obeyed() -> None:
+    pacer = pacer_of()
+    pacer.add(A, "well", 0.0)
+    (taken,) = take(pacer)
+    pacer.release(taken[0], GOOD, 0.0, 0.0, item=taken[1])
+    fill(pacer, a=3)
+    overloaded(pacer, 1.0)
+    now = woken(pacer, 1.0)
+    pacer.release(one(pacer, now), Reply(429, (("retry-after", "120"),)), now, 0.0)
+    assert woken(pacer, now) == now + 120.0
+    assert take(pacer, now + 120.0)
+    assert given_up(pacer) == []
+
+
 def test_hosts_that_share_a_limit_do_not_vouch_for_one_another() -> None:
     pacer: Pacer[str] = Pacer(Limits(pace_by=PaceBy.DOMAIN))
     for host in ("x.a.test:443", "y.a.test:443"):

@@ -4,10 +4,12 @@ broken or down for it."""
 from __future__ import annotations
 
 import asyncio
+import gc
 import itertools
 import re
+import weakref
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from copy import deepcopy
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -444,3 +446,24 @@ def test_until_when_hosts_are_left_alone_is_told(swept: Swept) -> None:
     assert told[0] == (2, 30.0)
     assert told[-1] == (0, None)
     assert run.outcomes == {OK: 3, UNVERIFIED: 10}
+
+
+def test_what_a_host_is_remembered_by_holds_no_part_of_the_list(swept: Swept) -> None:
+    """The URL that was answered well last is kept for each of thousands of hosts: not with what stands beside it."""
+
+    class Row(dict[str, str]):
+        """Something of a list that can be seen to be gone."""
+
+    rows: list[weakref.ref[Row]] = []
+
+    def targets() -> Iterator[Target]:
+        for number in range(200):
+            row = Row(page="...")
+            rows.append(weakref.ref(row))
+            yield Target(f"http://host{number // 2}.test/", "list:1", row)
+
+    run = swept(targets(), hosts={f"host{number}.test": PAGE for number in range(100)})
+    run.rows.clear()
+    gc.collect()
+    assert sum(row() is not None for row in rows) <= 2  # as long as there is the Sweep
+    assert run.sweep.open_requests == 0

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import re
+import tracemalloc
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from urlsweep.core.limits import Limits
-from urlsweep.core.model import Failure, Outcome, Reason, Request
+from urlsweep.core.model import Failure, Outcome, Reason, Reply, Request, Result, Target
 from urlsweep.core.policy import Method, Policy, Rule, StatusSet, basic_authorization
 from urlsweep.core.robots import LONGEST_ROBOTS
-from urlsweep.testing.fake import Answer, Behaviour, DeadHost, TokenBucketHost, failure, never, reply
+from urlsweep.engine import Sweep
+from urlsweep.testing.fake import Answer, Behaviour, DeadHost, FakeTransport, TokenBucketHost, failure, never, reply
+from urlsweep.testing.virtual_time import run_virtual
 
 if TYPE_CHECKING:
     from tests.engine.conftest import Swept
@@ -379,3 +385,47 @@ def test_crawl_delay_holds_where_redirects_lead(swept: Swept) -> None:
         exchange.sent for exchange in run.exchanges("b.test:80") if not exchange.request.url.endswith("robots.txt")
     ]
     assert all(later - sooner >= 5.0 for sooner, later in itertools.pairwise(times))
+
+
+def test_what_was_read_of_it_is_not_kept(swept: Swept) -> None:
+    hosts = [f"host{number}.test" for number in range(20)]
+    world = {
+        f"http://{host}/robots.txt": reply(200, body=[b"User-agent: *\nDisallow: /\n", *[b"#" * 999 + b"\n"] * 400])
+        for host in hosts
+    }
+    tracemalloc.start()
+    try:
+        run = swept([f"http://{host}/" for host in hosts], world, policy=OBEDIENT)
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert run.outcomes == {(Outcome.SKIPPED, "skip.robots"): 20}
+    assert held < 20 * 400_000 / 4
+    assert run.sweep.open_requests == 0
+
+
+def test_one_that_drips_is_not_waited_for_for_ever() -> None:
+    class Dripping(FakeTransport):
+        """Every piece comes in time, and there is no end of them."""
+
+        @asynccontextmanager
+        async def open(self, request: Request) -> AsyncIterator[tuple[Reply | Failure, AsyncIterator[bytes]]]:
+            async with super().open(request) as (event, _):
+                yield event, self._pieces()
+
+        async def _pieces(self) -> AsyncIterator[bytes]:
+            while True:
+                await asyncio.sleep(10.0)
+                yield b"#"
+
+    async def go() -> list[Result]:
+        transport = Dripping(hosts={"a.test": PAGE})
+        sweep = Sweep([Target(url) for url in SITE], OBEDIENT, Limits(), transport, seed=1)
+        return [row async for row in sweep]
+
+    async def timed() -> tuple[list[Result], float]:
+        return await go(), asyncio.get_running_loop().time()
+
+    rows, seconds = run_virtual(timed())
+    assert {(row.outcome, row.reason) for row in rows} == {(Outcome.DOWN, "response.timeout")}
+    assert seconds == pytest.approx(3 * (0.1 + OBEDIENT.timeout) + 1.0 + 5.0)

@@ -283,6 +283,32 @@ def test_dead_hosts_among_live_ones_are_not_taken_for_a_dead_network(swept: Swep
     assert not run.summary.is_network_lost
 
 
+@pytest.mark.parametrize("banning", [3, 5, 20])
+def test_when_none_are_left_but_hosts_that_shut_us_out_the_network_is_not_taken_for_gone(
+    swept: Swept, banning: int
+) -> None:
+    """At its end a run may have no others left to tell it by: one that answered well is asked once more."""
+
+    class Firewall:
+        """Drops all that comes from us, once that has been much."""
+
+        def __init__(self) -> None:
+            self._asked = 0
+
+        def __call__(self, request: Request, now: float, nth: int) -> Answer:
+            self._asked += 1
+            return PAGE if self._asked <= 20 else failure(Reason.CONNECT_TIMEOUT, after=4.0)
+
+    good = internet(12)
+    bad: dict[str, Behaviour] = {f"bad{number}.test": Firewall() for number in range(banning)}
+    run = swept([*each_of(good, 10), *each_of(bad, 40)], hosts={**good, **bad})
+    assert not run.summary.is_network_lost
+    assert run.outcomes == {OK: 120 + 20 * banning, TIMED_OUT: 20 * banning}
+    assert run.summary.seconds < 120.0
+    asked = Counter(exchange.request.host_key for exchange in run.transport.log)
+    assert all(asked[f"{host}:80"] <= 10 + 3 for host in good)
+
+
 def test_a_run_may_be_stopped_while_the_network_is_down(swept: Swept) -> None:
     hosts = internet(12)
     run = swept(each_of(hosts, 100), hosts=hosts, outages=[(0.5, FOR_EVER)], stop_at=30.0)

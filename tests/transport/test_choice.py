@@ -35,6 +35,14 @@ async def test_a_proxy_of_the_environment_counts(monkeypatch: pytest.MonkeyPatch
     await transport.aclose()
 
 
+async def test_one_proxy_with_a_password_for_https_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("https_proxy", "http://u:p@127.0.0.1:9")
+    transport = choice.open_transport(TransportOptions(), needed_fields=())
+    assert type(transport) is SessionTransport
+    await transport.aclose()
+
+
 async def test_lean_cannot_be_had_with_a_proxy() -> None:
     with pytest.raises(TransportOptionError, match=r"transport: lean .* http://127\.0\.0\.1:9 .* auto"):
         choice.open_transport(TransportOptions(kind="lean", proxy="http://u:p@127.0.0.1:9"), needed_fields=())

@@ -36,10 +36,12 @@ class NetworkWatch:
 
     __slots__ = (
         "_down_since",
+        "_excluded",
         "_failed",
         "_is_offline",
         "_patience",
         "_pause",
+        "_rounds",
         "hosts_answered",
         "is_alarmed",
         "is_down",
@@ -51,9 +53,11 @@ class NetworkWatch:
         """`patience`: seconds for which a network that is gone is probed."""
         self._patience = patience
         self._failed: dict[str, None] = {}  # hosts that failed since the last answer, in their order
+        self._excluded: set[str] = set()  # whose failures were shown to be their own
         self._is_offline = True  # all of these failed as they do without a network
         self._down_since = 0.0
         self._pause = 0.0
+        self._rounds = 0  # of probes
         self.hosts_answered = 0  # ever; counted by the caller
         self.is_alarmed = False  # some host has failed since the last answer
         self.is_down = False
@@ -64,6 +68,15 @@ class NetworkWatch:
     def suspects(self) -> tuple[str, ...]:
         """The hosts whose requests are the probes."""
         return tuple(self._failed)
+
+    def is_proved_by(self, host_key: str) -> bool:
+        """Whether an answer of `host_key` means that the network is back, and not that it was never gone: another host
+        than those that failed, asked in the first round of probes, says no good of them."""
+        return self._rounds > 1 or host_key in self._failed
+
+    def acquit(self) -> None:
+        """It was never gone: those that failed are no sign of it any more."""
+        self._excluded.update(self._failed)
 
     def answered(self) -> None:
         """An answer, or a failure that somebody's answer caused."""
@@ -76,7 +89,7 @@ class NetworkWatch:
         if self.is_down:
             self.is_lost = self.is_lost or now - self._down_since >= self._patience
             return
-        if self.hosts_answered and not has_answered:
+        if (self.hosts_answered and not has_answered) or host_key in self._excluded:
             return
         self._failed[host_key] = None
         self.is_alarmed = True
@@ -89,10 +102,12 @@ class NetworkWatch:
         if self.is_down:
             self._down_since = now
             self._pause = FIRST_PROBE
+            self._rounds = 0
             self.probe_at = now + self._pause
 
     def probing(self, now: float) -> None:
         """The probes are going out."""
+        self._rounds += 1
         self._pause = min(LONGEST_PAUSE, self._pause * 2)
         self.probe_at = now + self._pause
 

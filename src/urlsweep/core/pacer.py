@@ -197,7 +197,8 @@ class Pacer(Generic[Item]):
         self._addresses: OrderedDict[str, _Address] = OrderedDict()
         self._in_flight_silent = 0
         self._network = NetworkWatch(limits.outage_patience)
-        self._probes: list[_Host[Item]] = []  # hosts to be asked while the network is down
+        self._probes: list[_Host[Item]] = []  # hosts to be asked while the network is down, ...
+        self._witness: _Group[Item] | None = None  # ... and one that answered well and has nothing left
         self._slowed: list[tuple[float, int, SlowedHost]] = []  # a heap, of groups that were forgotten
         self._slowed_groups = 0
         self.in_flight = 0
@@ -297,13 +298,19 @@ class Pacer(Generic[Item]):
             is_late = True
         else:
             item = host.waiting.popleft()
+        if not is_control:
+            group.size -= 1
+            self.waiting -= 1
+        return self._sent(host, group, now, is_late=is_late, is_control=is_control), item
+
+    def _sent(
+        self, host: _Host[Item], group: _Group[Item], now: float, *, is_late: bool = False, is_control: bool = False
+    ) -> Ticket:
+        pace = group.pace
         level = pace.sent(now)
         host.in_flight += 1
         group.requests += 1
         self.in_flight += 1
-        if not is_control:
-            group.size -= 1
-            self.waiting -= 1
         if group.is_silent:
             self._in_flight_silent += 1
         if self._total_gap:
@@ -313,7 +320,7 @@ class Pacer(Generic[Item]):
             self._place(group, now)
         else:
             self._settle(host, group, now)
-        return Ticket(host.key, pace.storm, level, now, is_late, is_control), item
+        return Ticket(host.key, pace.storm, level, now, is_late, is_control)
 
     def release(
         self,
@@ -384,7 +391,7 @@ class Pacer(Generic[Item]):
         host.is_failing = pressure >= Pressure.OVERLOAD
         pace = host.group.pace
         is_free = False
-        if ticket.is_control and pace.is_overloaded:
+        if ticket.is_control and pace.is_overloaded and pressure is not Pressure.PUSH_BACK:
             pace.control_failed(now, str(event.status) if isinstance(event, Reply) else event.reason)
         elif isinstance(event, Failure) and pressure is not Pressure.ERROR:
             is_free = self._failed(host, host.group, ticket, event, pressure, now, failed_at)
@@ -435,7 +442,8 @@ class Pacer(Generic[Item]):
         times = [self._timers[0][0]] if self._timers else []
         if self._used_buckets and self.in_flight < self._concurrency:  # else it is a slot that is waited for
             if self._network.is_down:
-                times.append(max(self._opens_at, 0.0 if self._probes else self._network.probe_at))
+                is_probing = self._probes or self._witness is not None
+                times.append(max(self._opens_at, 0.0 if is_probing else self._network.probe_at))
             elif self._total_gap and not self._is_a_slot_awaited:
                 times.append(self._opens_at)
         return min(times, default=None)
@@ -486,7 +494,12 @@ class Pacer(Generic[Item]):
             if host.state is not _ALIVE:
                 self._network.hosts_answered += 1
             if self._network.is_down:
-                self._forgive()
+                self._probes.clear()
+                self._witness = None
+                if self._network.is_proved_by(host.key):
+                    self._forgive()
+                else:
+                    self._network.acquit()
             if self._network.is_alarmed:
                 self._network.answered()
         host.state = _ALIVE
@@ -598,7 +611,6 @@ class Pacer(Generic[Item]):
 
     def _forgive(self) -> None:
         """The network is back: that hosts could not be reached was not theirs."""
-        self._probes.clear()
         for group in self._groups.values():
             if group.pace.is_outage:
                 group.pace.begin_anew()
@@ -606,6 +618,10 @@ class Pacer(Generic[Item]):
     def _next_probe(self, now: float) -> tuple[Ticket, Item] | None:
         network = self._network
         while True:
+            group, self._witness = self._witness, None
+            if group is not None and self._idle.pop(group.key, None) is not None and group.control is not None:
+                host, item = group.control
+                return self._sent(host, group, now, is_control=True), item
             while self._probes:
                 host = self._probes.pop()
                 if _may_be_asked(host):
@@ -618,6 +634,21 @@ class Pacer(Generic[Item]):
             if not able:  # what these hosts were asked is settled, or they are closed: any other will do
                 able = [group.active[0] for ready in self._ready for group in ready.values()]
             self._probes = able[:PROBES_AT_ONCE]
+            self._witness = self._find_witness()
+
+    def _find_witness(self) -> _Group[Item] | None:
+        """Whom to ask whether the network is gone, or only those who fail: near its end a run may have no others left.
+
+        The one that has had nothing to do for longest, which puts it behind all others."""
+        suspects = set(self._network.suspects)
+        for group in self._idle.values():
+            if (
+                group.control is not None
+                and not group.members[0].is_private
+                and suspects.isdisjoint(host.key for host in group.members)
+            ):
+                return group
+        return None
 
     # -- hosts, groups and their places
 

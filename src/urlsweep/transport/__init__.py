@@ -58,7 +58,12 @@ async def started(transport: Transport, request: Request) -> Reply | Failure:
     import asyncio  # --help knows of transports too, and does without
 
     ended: asyncio.Future[Reply | Failure | Exception] = asyncio.get_running_loop().create_future()
-    handle = transport.start(request, ended.set_result)
+
+    def done(event: Reply | Failure | Exception) -> None:
+        if not ended.done():  # cancelled in this very moment, which its task is yet to hear of
+            ended.set_result(event)
+
+    handle = transport.start(request, done)
     try:
         event = await ended
     except asyncio.CancelledError:

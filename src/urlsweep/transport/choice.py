@@ -28,7 +28,7 @@ def open_transport(options: TransportOptions, *, needed_fields: Collection[str])
         except (ImportError, NotImplementedError) as error:  # no c-ares here, or a loop that cannot watch sockets
             why = f"it cannot run here ({str(error) or type(error).__name__})"
     else:
-        why = f"it speaks to no proxy, and {min(proxies).url} is one"
+        why = f"it speaks to no proxy, and {min(proxy.url for proxy in proxies)} is one"
     if options.kind == "lean":
         raise TransportOptionError(f"transport: lean cannot be used: {why}; leave the choice to auto")
     return _session(options, needed_fields)

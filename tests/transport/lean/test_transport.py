@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
+import ssl
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import trustme
 
 from urlsweep.core.model import Failure, Reason, Reply, Request
 from urlsweep.transport.lean import poller
@@ -156,3 +158,73 @@ async def test_the_address_of_the_second_family_is_tried_beside_a_silent_first(
         assert isinstance(reply, Reply)
         assert reply.address == "127.0.0.2"
         await transport.aclose()
+
+
+@pytest.mark.parametrize("is_read", [False, True])
+@pytest.mark.parametrize("is_told_first", [False, True])
+async def test_an_answer_in_the_moment_of_cancelling_is_nobodys(
+    serve: Serve, is_read: bool, is_told_first: bool
+) -> None:
+    """Both answers come in together; the one to the first request cancels who waits for the other."""
+    peers: list[Peer] = []
+
+    async def script(peer: Peer) -> None:
+        await peer.head()
+        peers.append(peer)
+        if len(peers) == 2:
+            for each in peers[::-1] if is_told_first else peers:
+                await each.say(OK)
+        await peer.gone()
+
+    async def wait() -> None:
+        if is_read:
+            async with transport.open(ask(server.url())):
+                await asyncio.sleep(60)
+        await transport.send(ask(server.url()))
+        await asyncio.sleep(60)
+
+    async def later(peer: Peer) -> None:
+        await peer.head()
+        await is_over.wait()
+        await peer.say(OK)
+
+    is_over = asyncio.Event()
+    server, other = await serve(script), await serve(later)
+    transport = made()
+    told: asyncio.Queue[object] = asyncio.Queue()
+
+    def on_first(answer: object) -> None:
+        waiting.cancel()
+        told.put_nowait(answer)
+
+    bystander = asyncio.create_task(transport.send(ask(other.url())))
+    await other.received(1)
+    transport.start(ask(server.url()), on_first)
+    await server.received(1)
+    waiting = asyncio.create_task(wait())
+    assert isinstance(await told.get(), Reply)
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    is_over.set()
+    assert isinstance(await bystander, Reply)
+    if is_read:
+        async with asyncio.timeout(5):
+            await server.gone.wait()  # nothing of it stays open
+    await transport.aclose()
+
+
+async def test_a_bug_in_reading_a_certificate_is_not_waited_for_for_ever(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def describe(*_: Any) -> str:
+        raise KeyError("bug")
+
+    monkeypatch.setattr("urlsweep.transport.certificates.CertificateReader.describe", describe)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA(key_type=trustme.KeyType.ECDSA).issue_cert("127.0.0.1").configure_cert(context)
+    server = await serve(always_ok, context=context)
+    transport = made()
+    with pytest.raises(KeyError):
+        async with asyncio.timeout(5):
+            await transport.send(ask(server.url(scheme="https")))
+    await transport.aclose()

@@ -56,6 +56,13 @@ class Channel:
         """Whether `read` may give something without anything coming in."""
         return bool(self._incoming.pending or self._object.pending())
 
+    def is_read_out(self) -> bool:
+        """Whether nothing but TLS's own messages has come in beyond what was read. What else has is lost."""
+        try:
+            return not self.may_have_more or self.read() is None
+        except ssl.SSLError:
+            return False
+
     def write(self, data: bytes) -> None:
         """Encrypt `data`."""
         self._object.write(data)

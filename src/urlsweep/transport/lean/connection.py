@@ -104,8 +104,7 @@ class Connection:
         if self.channel is None:
             self.ask(call)
         else:
-            self.channel.shake_hands()
-            self._send(self.channel.take())
+            self._shake_hands(self.channel, is_over=False)
 
     def ask(self, call: Call) -> None:
         """Send the request of `call`."""
@@ -115,8 +114,12 @@ class Connection:
         self._requests += 1
         if self.channel is None:
             self._send(call.data)
-        else:
+            return
+        try:
             self.channel.write(call.data)
+        except ssl.SSLError as error:  # the server has begun a handshake anew (TLS 1.2), which may never end
+            self._on_broken_tls(error)
+        else:
             self._send(self.channel.take())
 
     def _send(self, data: bytes) -> None:
@@ -267,7 +270,7 @@ class Connection:
     def _answer(self, call: Call, reply: Reply, *, may_be_kept: bool) -> None:
         self._reply = None
         self.call = None
-        if may_be_kept:
+        if may_be_kept and (self.channel is None or self.channel.is_read_out()):
             self._pool.keep(self)
         else:
             self.close()

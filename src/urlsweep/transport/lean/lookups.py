@@ -150,7 +150,6 @@ class Lookups:
                 timeout=dns.QUERY_SECONDS,
                 tries=dns.QUERY_TRIES,
                 servers=self._servers or None,
-                lookups="b",  # the hosts file is read by us
             )
         lookup.begun = self._loop.time()
         lookup.due = lookup.begun + dns.LOOKUP_SECONDS

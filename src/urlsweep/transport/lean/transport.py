@@ -34,8 +34,9 @@ from urlsweep.transport.options import TransportOptions
 TICK_SECONDS: Final = 0.05
 """How often deadlines are looked at, and so how late one may be kept."""
 
-ORIGINS_KEPT: Final = 2_048
-"""Origins without a request or a connection that are remembered: some 2 MB. Forgetting costs a few microseconds."""
+ORIGINS_KEPT: Final = 512
+"""Origins that are remembered, twice as many at the most, and more only where more are in use: a TLS session holds the
+server's certificates, some 22 KiB. Forgetting one costs a whole handshake where its host comes again."""
 
 
 class LeanTransport:
@@ -54,6 +55,8 @@ class LeanTransport:
         self.lookups = Lookups(options, self._loop, self.on_bug)
         self.now: Callable[[], float] = self._loop.time
         self._finder = FieldFinder(needed_fields)
+        # Twice what may be in use, asked or with an idle connection: else each new one would look through all of them.
+        self._origins_kept = max(ORIGINS_KEPT, 2 * options.concurrency)
         self._origins: dict[str, Origin] = {}
         self._guarded_origins: dict[str, Origin] = {}
         self._calls: set[Call] = set()
@@ -85,11 +88,18 @@ class LeanTransport:
         """See `Transport.open`. `request.timeout` bounds the wait for the header section and then for each piece of the
         body; the whole body may take `bounds.BODY_TIMEOUTS` times that."""
         answered: asyncio.Future[Reply | Failure | Exception] = self._loop.create_future()
-        call = self._start(request, answered.set_result, wants_body=True)
+
+        def done(event: Reply | Failure | Exception) -> None:
+            if not answered.done():  # cancelled in this very moment: see `started`
+                answered.set_result(event)
+
+        call = self._start(request, done, wants_body=True)
         try:
             event = await answered
         except asyncio.CancelledError:
             call.cancel()
+            if call.body is not None:  # the answer came in the same moment
+                call.body.close()
             raise
         if isinstance(event, Exception):
             raise event
@@ -155,9 +165,9 @@ class LeanTransport:
         return call
 
     def _new_origin(self, origins: dict[str, Origin], key: str, *, is_guarded: bool) -> Origin:
-        if len(origins) >= 2 * ORIGINS_KEPT:
+        if len(origins) >= 2 * self._origins_kept:
             unused = [known for known, origin in origins.items() if not origin.calls and not origin.idle]
-            for known in unused[: max(0, len(origins) - ORIGINS_KEPT)]:
+            for known in unused[: len(origins) - self._origins_kept]:
                 del origins[known]
         scheme, _, authority = key.partition("://")
         origin = origins[key] = Origin(scheme, authority, is_guarded=is_guarded)
@@ -263,7 +273,12 @@ class LeanTransport:
         deadline: float,
     ) -> None:
         is_guarded = call.request.public_only is not None
-        detail = await certificates.describe(exchange, code, is_guarded, deadline)
+        try:
+            detail = await certificates.describe(exchange, code, is_guarded, deadline)
+        except Exception as error:  # a bug; nothing else would ever end the call
+            self._tasks.pop(call, None)
+            call.finish(error)
+            return
         self._tasks.pop(call, None)  # it is not to be cancelled by its own end
         call.on_described(known._replace(detail=detail or known.detail))
 
