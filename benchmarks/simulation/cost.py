@@ -14,7 +14,8 @@ from typing import Final
 from benchmarks.simulation.run import Job, Pacing
 from benchmarks.simulation.world import Event
 from urlsweep.core.model import Reply
-from urlsweep.core.pacer import Ticket
+from urlsweep.core.pressure import Pressure
+from urlsweep.core.ticket import Ticket
 from urlsweep.core.turn import Turn
 
 _CALIBRATION_CALLS: Final = 100_000
@@ -61,10 +62,20 @@ class MeteredPacer:
         self.calls += 1
         return ready
 
-    def release(self, ticket: Ticket, event: Event, now: float, wall: float) -> bool:
+    def release(
+        self,
+        ticket: Ticket,
+        event: Event,
+        now: float,
+        wall: float,
+        *,
+        item: Job | None = None,
+        pressure: Pressure | None = None,
+        failed_at: float | None = None,
+    ) -> bool:
         """See `add`."""
         start = perf_counter_ns()
-        is_free = self._pacer.release(ticket, event, now, wall)
+        is_free = self._pacer.release(ticket, event, now, wall, item=item, pressure=pressure, failed_at=failed_at)
         self.nanoseconds += perf_counter_ns() - start
         self.calls += 1
         return is_free
@@ -98,7 +109,17 @@ class _Nothing:
     def next(self, now: float) -> tuple[Ticket, Job] | None:  # noqa: ARG002
         return None
 
-    def release(self, ticket: Ticket, event: Event, now: float, wall: float) -> bool:  # noqa: ARG002
+    def release(
+        self,
+        ticket: Ticket,  # noqa: ARG002
+        event: Event,  # noqa: ARG002
+        now: float,  # noqa: ARG002
+        wall: float,  # noqa: ARG002
+        *,
+        item: Job | None = None,  # noqa: ARG002
+        pressure: Pressure | None = None,  # noqa: ARG002
+        failed_at: float | None = None,  # noqa: ARG002
+    ) -> bool:
         return False
 
     def take_given_up(self) -> Iterator[tuple[str, Job, Event]]:

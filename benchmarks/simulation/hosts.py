@@ -11,7 +11,7 @@ import heapq
 import math
 import random as random_module
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import Enum, auto
 from typing import Final
 
@@ -26,7 +26,7 @@ from benchmarks.simulation.world import (
     Latency,
     Truth,
 )
-from urlsweep.core.model import Reason, http_reason
+from urlsweep.core.model import Reason, Reply, http_reason
 from urlsweep.core.policy import Policy
 
 Fields = tuple[tuple[str, str], ...]
@@ -45,9 +45,9 @@ class TokenBucket(Host):
     __slots__ = ("_burst", "_filled_at", "_says_when", "_status", "_tokens", "rate")
 
     def __init__(
-        self, key: str, latency: Latency, rate: float, burst: float, *, status: int = 429, says_when: bool = True
+        self, key: str, latency: Latency, rate: float, burst: float, *, status: int | None = 429, says_when: bool = True
     ) -> None:
-        """`says_when`: push-backs have a Retry-After."""
+        """`status`: what is answered to the rest; None: a reset. `says_when`: push-backs have a Retry-After."""
         super().__init__(key, latency)
         self.rate = rate
         self._burst = max(1.0, burst)
@@ -62,10 +62,41 @@ class TokenBucket(Host):
         if self._tokens >= 1 - _ROUNDING:
             self._tokens -= 1
             return self.served()
+        if self._status is None:
+            self.pushed += 1
+            return self.failed(Reason.RESPONSE_RESET)
         return self.turned_away(self._status, _retry_after((1 - self._tokens) / self.rate) if self._says_when else ())
 
     def ideal(self, urls: int) -> float:
         return max(super().ideal(urls), urls / self.rate)
+
+
+class LimitedWithBadPages(TokenBucket):
+    """A token bucket, some of whose URLs always fail, whenever they are let through."""
+
+    __slots__ = ("_bad",)
+
+    def __init__(self, key: str, latency: Latency, rate: float, burst: float, bad: Mapping[int, int | None]) -> None:
+        """`bad`: by page, what is answered for it; None: a reset."""
+        super().__init__(key, latency, rate, burst)
+        self._bad = bad
+
+    def ask(self, now: float, page: int) -> Answer:
+        answer = super().ask(now, page)
+        if page not in self._bad or not _is_served(answer):
+            return answer
+        status = self._bad[page]
+        return self.failed(Reason.RESPONSE_RESET) if status is None else self.answered(status)
+
+    def truth(self, page: int) -> frozenset[Truth]:
+        if page not in self._bad:
+            return super().truth(page)
+        status = self._bad[page]
+        return frozenset({Truth("down", Reason.RESPONSE_RESET if status is None else http_reason(status))})
+
+
+def _is_served(answer: Answer) -> bool:
+    return isinstance(answer[1], Reply) and answer[1].status < 400
 
 
 class FixedWindow(Host):
@@ -288,20 +319,23 @@ class Flaky(Host):
 class BadPages(Host):
     """Some URLs of a good host always fail: with a status, or by never being answered."""
 
-    __slots__ = ("_pages", "_status")
+    __slots__ = ("_fields", "_pages", "_status")
 
-    def __init__(self, key: str, latency: Latency, pages: Iterable[int], status: int | None) -> None:
-        """`status` None: such a page hangs."""
+    def __init__(
+        self, key: str, latency: Latency, pages: Iterable[int], status: int | None, *, retry_after: int | None = None
+    ) -> None:
+        """`status` None: such a page hangs. `retry_after`: seconds that it asks to wait."""
         super().__init__(key, latency)
         self._pages = frozenset(pages)
         self._status = status
+        self._fields = () if retry_after is None else _retry_after(retry_after)
 
     def ask(self, now: float, page: int) -> Answer:
         if page not in self._pages:
             return self.served()
         if self._status is None:
             return self.failed(Reason.RESPONSE_TIMEOUT, TIMEOUT)
-        return self.answered(self._status)
+        return self.answered(self._status, self._fields)
 
     def truth(self, page: int) -> frozenset[Truth]:
         if page not in self._pages:

@@ -17,9 +17,11 @@ from typing import Final, Protocol
 from benchmarks.simulation.world import CAP, EPOCH, Event, Truth, World
 from urlsweep.core.check import Ask, Check, HeadTrust, Verdict
 from urlsweep.core.limits import Limits
-from urlsweep.core.model import Reply
-from urlsweep.core.pacer import Pacer, Ticket
+from urlsweep.core.model import Failure, Reason, Reply
+from urlsweep.core.pacer import Pacer
 from urlsweep.core.policy import Policy
+from urlsweep.core.pressure import MAYBE_ITS_OWN, Pressure
+from urlsweep.core.ticket import Ticket
 from urlsweep.core.turn import Turn
 from urlsweep.core.urls import Url
 
@@ -33,6 +35,9 @@ WAKES_IN_VAIN: Final = 10_000
 """In a row, and ten for each host: more than a world can need, so that a Pacer that never ends is told."""
 
 
+_CONNECT_TIMEOUTS: Final = (Reason.CONNECT_TIMEOUT, Reason.DNS_TIMEOUT)
+
+
 class StuckError(RuntimeError):
     """The run cannot go on; the message says what is left."""
 
@@ -40,12 +45,14 @@ class StuckError(RuntimeError):
 class Job:
     """One URL on its way."""
 
-    __slots__ = ("check", "host_number", "page")
+    __slots__ = ("check", "connect_timeout", "failed_at", "host_number", "page")
 
     def __init__(self, host_number: int, page: int) -> None:
         self.host_number = host_number
         self.page = page  # which of its host's URLs it is
         self.check: Check | None = None
+        self.failed_at: float | None = None
+        self.connect_timeout = 0.0  # of its next request
 
 
 class Pacing(Protocol):
@@ -57,7 +64,17 @@ class Pacing(Protocol):
     def is_network_lost(self) -> bool: ...
     def add(self, host_key: str, item: Job, now: float, *, delay: float = ..., turn: Turn = ...) -> None: ...
     def next(self, now: float) -> tuple[Ticket, Job] | None: ...
-    def release(self, ticket: Ticket, event: Event, now: float, wall: float) -> bool: ...
+    def release(
+        self,
+        ticket: Ticket,
+        event: Event,
+        now: float,
+        wall: float,
+        *,
+        item: Job | None = ...,
+        pressure: Pressure | None = ...,
+        failed_at: float | None = ...,
+    ) -> bool: ...
     def take_given_up(self) -> Iterator[tuple[str, Job, Event]]: ...
     def wake_at(self) -> float | None: ...
 
@@ -202,9 +219,11 @@ class _Run:
 
     def _send(self, ticket: Ticket, job: Job) -> None:
         record, number, now = self.record, job.host_number, self._now
-        if job.check is None:
+        if ticket.is_control:
+            job.connect_timeout = self._policy.connect_timeout
+        elif job.check is None:
             record.first_sent[number] = min(now, record.first_sent[number])
-            self._check_of(job).first()
+            job.connect_timeout = self._check_of(job).first().request.connect_timeout
         record.requests += 1
         self._at_once[number] = at_once = self._at_once[number] + 1
         if at_once > record.most_at_once[number]:
@@ -212,6 +231,8 @@ class _Run:
             if at_once == CAP:
                 record.capped_at[number] = now
         seconds, event = self._world.ask(number, job.page, now)
+        if isinstance(event, Failure) and event.reason in _CONNECT_TIMEOUTS:
+            seconds = min(seconds, job.connect_timeout)
         if number == self._trace:
             self._note(event, at_once)
         heapq.heappush(self._coming, (now + seconds, record.requests, ticket, job, event))
@@ -222,9 +243,17 @@ class _Run:
         now = self._now
         wall = EPOCH + now
         self._at_once[job.host_number] -= 1
-        is_free = self._pacer.release(ticket, event, now, wall)
-        step = self._check_of(job).next(event, wall, self._random, is_free=is_free)
+        if ticket.is_control:
+            self._pacer.release(ticket, event, now, wall)
+            return
+        check = self._check_of(job)
+        pressure = check.pressure_of(event, wall)
+        is_free = self._pacer.release(ticket, event, now, wall, item=job, pressure=pressure, failed_at=job.failed_at)
+        if pressure in MAYBE_ITS_OWN and (is_free or job.failed_at is None):
+            job.failed_at = ticket.sent_at
+        step = check.next(event, wall, self._random, is_free=is_free)
         if isinstance(step, Ask):
+            job.connect_timeout = step.request.connect_timeout
             self._pacer.add(step.request.host_key, job, now, delay=step.delay, turn=step.turn)
         else:
             self._settle(job, step)

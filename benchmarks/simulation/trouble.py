@@ -18,7 +18,9 @@ from benchmarks.simulation.hosts import (
     Flapping,
     Hostile,
     Interrupted,
+    LimitedWithBadPages,
     Quota,
+    TokenBucket,
     ToldWindow,
 )
 from benchmarks.simulation.many_hosts import latency_of
@@ -60,7 +62,9 @@ def windows(options: Options) -> Iterator[Finding]:
                 urls,
                 options,
             )
-        yield one_host(f"{allowed} a minute, 429", FixedWindow(KEY, Latency(0.05), allowed), urls, options)
+        for status in (429, 503):
+            window = FixedWindow(KEY, Latency(0.05), allowed, status=status)
+            yield one_host(f"{allowed} a minute, {status}", window, urls, options)
         for status in (403, 429):
             yield one_host(
                 f"{allowed} a minute, {status}, X-RateLimit",
@@ -68,6 +72,8 @@ def windows(options: Options) -> Iterator[Finding]:
                 urls,
                 options,
             )
+    window = FixedWindow(KEY, Latency(0.05), 600, 30, status=503)
+    yield one_host("600 in 30 s, 503", window, 1_000, options)
     yield one_host("60 an hour, 403, X-RateLimit", Quota(KEY, Latency(0.05), 60, 3600.0, status=403), 300, options)
 
 
@@ -100,6 +106,30 @@ def unsteady_hosts(options: Options) -> Iterator[Finding]:
             lambda: BadPages(KEY, Latency(latency), range(100, 105), 429),
             1_000,
         ),
+        "one page of 1,000 always 429, Retry-After: 3600": (
+            lambda: BadPages(KEY, Latency(latency), [500], 429, retry_after=3600),
+            1_000,
+        ),
+        "one page in ten always 429, Retry-After: 3600": (
+            lambda: BadPages(KEY, Latency(latency), range(0, 1_000, 10), 429, retry_after=3600),
+            1_000,
+        ),
+        "one page in fifty always 503": (lambda: BadPages(KEY, Latency(latency), range(7, 1_000, 50), 503), 1_000),
+        "the last page of ten always 503": (lambda: BadPages(KEY, Latency(latency), [9], 503), 10),
+        "20/s, and one page in fifty 503 or reset": (
+            lambda: LimitedWithBadPages(
+                KEY, Latency(latency), 20, 20, {page: (503, None)[page % 4 // 2] for page in range(1, 1_000, 50)}
+            ),
+            1_000,
+        ),
+        "400/s, and one page in fifty 503 or reset": (
+            lambda: LimitedWithBadPages(
+                KEY, Latency(latency), 400, 400, {page: (503, None)[page % 4 // 2] for page in range(1, 12_700, 50)}
+            ),
+            12_700,
+        ),
+        "2/s, burst 100, then resets": (lambda: TokenBucket(KEY, Latency(latency), 2, 100, status=None), 1_000),
+        "20/s, burst 20, then resets": (lambda: TokenBucket(KEY, Latency(latency), 20, 20, status=None), 1_000),
         "the first three pages hang": (lambda: BadPages(KEY, Latency(latency), range(3), None), 1_000),
         "429 always": (lambda: Hostile(KEY, Latency(latency)), 1_000),
         "blackholed": (lambda: Dead(KEY), 1_000),

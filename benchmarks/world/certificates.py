@@ -7,6 +7,7 @@ does while it is measured beside is serving alone.
 from __future__ import annotations
 
 import datetime as dt
+import ipaddress
 import ssl
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -53,7 +54,7 @@ class Authority:
         self.pem = self._certificate.public_bytes(serialization.Encoding.PEM)
 
     def leaf(self, hosts: Sequence[str], kind: HostKind = HostKind.OK) -> bytes:
-        """The PEM certificate that `hosts` of `kind` show."""
+        """The PEM certificate that `hosts` (names, wildcards or addresses) of `kind` show."""
         now = dt.datetime.now(dt.UTC)
         shown = [_WRONG_NAME] if kind is HostKind.TLS_WRONG_NAME else hosts
         end = now - _MARGIN if kind is HostKind.TLS_EXPIRED else now + _MARGIN
@@ -69,7 +70,7 @@ class Authority:
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - 2 * _MARGIN)
             .not_valid_after(end)
-            .add_extension(x509.SubjectAlternativeName([x509.DNSName(name) for name in shown]), critical=False)
+            .add_extension(x509.SubjectAlternativeName(list(map(_general_name, shown))), critical=False)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
             .add_extension(_usage(is_authority=False), critical=True)
@@ -77,11 +78,15 @@ class Authority:
         )
         return builder.sign(signer, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
 
+    def chain(self, hosts: Sequence[str], kind: HostKind = HostKind.OK) -> bytes:
+        """`leaf(hosts, kind)` with its key, as servers read it."""
+        return self.leaf(hosts, kind) + self._leaf_key_pem
+
     def context(self, hosts: Sequence[str], kind: HostKind = HostKind.OK) -> ssl.SSLContext:
         """A server's context that shows `leaf(hosts, kind)`."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         with tempfile.NamedTemporaryFile(suffix=".pem") as file:  # the ssl module reads chains from files alone
-            file.write(self.leaf(hosts, kind) + self._leaf_key_pem)
+            file.write(self.chain(hosts, kind))
             file.flush()
             context.load_cert_chain(file.name)
         return context
@@ -112,6 +117,13 @@ def server_context(authority: Authority, kinds: Mapping[str, HostKind]) -> ssl.S
 
 
 _SHARING: Final = frozenset({HostKind.OK, HostKind.BUSY})
+
+
+def _general_name(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
 
 
 def _usage(*, is_authority: bool) -> x509.KeyUsage:

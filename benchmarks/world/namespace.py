@@ -61,7 +61,7 @@ def seal(left: Sequence[str], resolv_conf: Path) -> None:
     `left`: the identities of the namespaces that were left.
     """
     if any(own == other for own, other in zip(identities(), left, strict=True)):
-        raise NotSealedError("this is not a namespace of its own: start `python -m benchmarks.world` without --left")
+        raise NotSealedError("this is not a namespace of its own: start the benchmark without --left")
     interfaces = [name for _, name in socket.if_nameindex()]
     if interfaces != ["lo"]:
         raise NotSealedError(f"the namespace has other interfaces than the loopback: {', '.join(interfaces)}")

@@ -129,10 +129,10 @@ async def read_sitemap(
 
 def open_transport(settings: Settings) -> Transport:
     """The transport that `settings` ask for, in a running event loop. Raises TransportOptionError (a ValueError)."""
-    # aiohttp takes longer to import than all the rest together: those with a transport of their own need none of it.
-    from urlsweep.transport.session import SessionTransport
+    # Those with a transport of their own need none of ours.
+    from urlsweep.transport import choice
 
-    return SessionTransport(settings.transport_options(), needed_fields=NEEDED_FIELDS)
+    return choice.open_transport(settings.transport_options(), needed_fields=NEEDED_FIELDS)
 
 
 async def _as_targets(targets: AnyTargets) -> AsyncGenerator[Target, None]:

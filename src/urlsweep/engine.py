@@ -17,22 +17,27 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
 from contextlib import aclosing
 from dataclasses import replace
+from functools import partial
 from typing import Final
+
+import msgspec
 
 from urlsweep.core.bottleneck import Limiter
 from urlsweep.core.check import Ask, Check, HeadTrust, Verdict
 from urlsweep.core.limits import Limits
 from urlsweep.core.model import Failure, Fault, Reason, Reply, Request, Result, Target
-from urlsweep.core.pacer import Gated, Pacer, Ticket
+from urlsweep.core.pacer import Gated, Pacer
 from urlsweep.core.policy import ByHand, Method, Policy, StatusSet
+from urlsweep.core.pressure import MAYBE_ITS_OWN
 from urlsweep.core.robots import LONGEST_ROBOTS, RobotsRules, robots_url
 from urlsweep.core.summary import Summary
+from urlsweep.core.ticket import Ticket
 from urlsweep.core.turn import Turn
 from urlsweep.core.urls import Url, parse
 from urlsweep.journal import Journal
 from urlsweep.ledger import Ledger
 from urlsweep.robots import RobotsBook
-from urlsweep.transport import BodyError, Transport
+from urlsweep.transport import BodyError, Handle, Transport
 
 WINDOW: Final = 100_000
 """Targets read and not yet given as rows, at most: a list sorted by host still finds other hosts to ask, and memory
@@ -98,7 +103,7 @@ def _characters_in(value: object, depth: int = 0) -> int:
 class _Job:
     """One URL on its way to a verdict, and the targets that wait for it."""
 
-    __slots__ = ("ask", "body", "check", "followers", "index", "key", "target", "url")
+    __slots__ = ("ask", "body", "check", "failed_at", "followers", "handle", "index", "key", "target", "url")
 
     def __init__(self, index: int, target: Target, url: Url, key: str) -> None:
         self.index = index
@@ -107,7 +112,9 @@ class _Job:
         self.key = key
         self.check: Check | None = None  # made when its first request may go: a waiting URL stays small
         self.ask: Ask | None = None
+        self.handle: Handle | None = None  # of the request that is under way
         self.followers: list[tuple[int, Target, Url]] | None = None
+        self.failed_at: float | None = None  # when that was sent by which it had trouble, by the loop's clock
         self.body: bytes | None = None  # of a robots.txt: read for the run itself, and no row of it
 
 
@@ -168,7 +175,9 @@ class Sweep:
         self._is_stopping = False
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
-        self._tasks: set[asyncio.Task[None]] = set()  # the feeder's, the requests' and the timer's
+        self._tasks: set[asyncio.Task[None]] = set()  # the feeder's, and those that read a robots.txt
+        self._controls: dict[object, Handle] = {}  # requests under way for their host's sake
+        self._error: Exception | None = None  # what went wrong in a callback
 
     @property
     def open_requests(self) -> int:
@@ -252,6 +261,9 @@ class Sweep:
         finally:
             if self._timer is not None:
                 self._timer.cancel()
+            for handle in (*self._controls.values(), *(job.handle for job in self._pending.values())):
+                if handle is not None:
+                    handle.cancel()
             tasks = list(self._tasks)
             for task in tasks:
                 task.cancel()
@@ -265,11 +277,25 @@ class Sweep:
             bottleneck.lookup_seconds = self._transport.lookup_seconds - looked_up_before
             bottleneck.slowed, bottleneck.slowed_hosts = self._pacer.slowed(now)
         failures = [error for task in tasks if not task.cancelled() and (error := task.exception()) is not None]
-        if failures:
+        error = self._error or next(iter(failures), None)
+        if error is not None:
             self._close_open_rows()
-            raise failures[0]
+            raise error
         if self._is_stopping:
             self._close_open_rows()
+
+    @property
+    def _running_loop(self) -> asyncio.AbstractEventLoop:
+        if self._loop is None:
+            raise RuntimeError("the run has not started")
+        return self._loop
+
+    def _fail(self, error: Exception) -> None:
+        """End the run: an error in a callback of its own."""
+        if self._error is None:
+            self._error = error
+        self.summary.is_partial = True
+        self._done.set()
 
     def _own(self, task: asyncio.Task[None]) -> None:
         self._tasks.add(task)
@@ -292,9 +318,13 @@ class Sweep:
         targets = self._targets if isinstance(self._targets, AsyncIterable) else _each(self._targets)
         taken_in_a_row = 0
         async for target in targets:
-            self._take(target, loop.time())
+            now = loop.time()
+            self._take(target, now)
             taken_in_a_row += 1
-            self._pump(loop)
+            if self._pacer.in_flight < self._limits.concurrency:
+                self._pump(now)
+            else:
+                self._account(now)  # nothing may start before some answer comes
             if self._is_full():
                 await self._make_room()
             elif taken_in_a_row >= BREATH:
@@ -302,7 +332,7 @@ class Sweep:
                 taken_in_a_row = 0
         self._is_fed = True
         self.summary.input_exhausted = True
-        self._pump(loop)
+        self._pump(loop.time())
 
     async def _make_room(self) -> None:
         while self._is_full():
@@ -365,9 +395,9 @@ class Sweep:
             return
         job = self._pending[key] = _Job(index, target, url, key)
         if self._obeys_robots and self._policy.obeys_robots(url):
-            self._admit(job, now)
+            self._admit(job, url, now)
         else:
-            self._enqueue(job, now)
+            self._enqueue(job, url, now)
 
     def _take_earlier(self, index: int, target: Target, row: Result) -> None:
         """`target` has its row from before this run was cut: its duplicates share it, and nothing is asked."""
@@ -382,9 +412,13 @@ class Sweep:
                 self.summary.duplicates += 1
         self._line_up(index, row)
 
-    def _enqueue(self, job: _Job, now: float) -> None:
-        self._bind_by_rule(job.url, now)
-        self._pacer.add(job.url.host_key, job, now)
+    def _enqueue(self, job: _Job, url: Url, now: float) -> None:
+        """Queue `job` for what it asks next, which is `url`: its own, or where a redirect leads."""
+        self._bind_by_rule(url, now)
+        if job.ask is None:
+            self._pacer.add(url.host_key, job, now)
+        else:
+            self._pacer.add(url.host_key, job, now, delay=job.ask.delay, turn=job.ask.turn)
 
     def _bind_by_rule(self, url: Url, now: float) -> None:
         """Keep the host of `url`, a target's or where a redirect leads, within what rules say for its pace."""
@@ -393,23 +427,23 @@ class Sweep:
 
     # -- robots.txt
 
-    def _admit(self, job: _Job, now: float) -> None:
-        """Queue `job` if its site's robots.txt lets it be asked, as soon as that is known."""
-        origin = job.url.origin
+    def _admit(self, job: _Job, url: Url, now: float) -> None:
+        """Queue `job` if the robots.txt of `url`, which it asks next, lets that be asked, as soon as that is known."""
+        origin = url.origin
         known = self._robots.known(origin)
         if isinstance(known, RobotsRules):
-            if not known.allows(job.url.href):
+            if not known.allows(url.href):
                 self._settle(job, self._check_of(job).kept_out(None))
                 return
             if known.crawl_delay is not None:
-                self._pacer.bind(job.url.host_key, ByHand(delay=known.crawl_delay), now)
-            self._enqueue(job, now)
+                self._pacer.bind(url.host_key, ByHand(delay=known.crawl_delay), now)
+            self._enqueue(job, url, now)
         elif known is not None:
             self._settle(job, self._check_of(job).kept_out(known))
         elif self._robots.wait(origin, job):
-            self._bind_by_rule(job.url, now)
-            url = job.url._replace(href=robots_url(job.url), fragment="")
-            self._pacer.add(url.host_key, self._robots_job(url), now, turn=Turn.FIRST)
+            self._bind_by_rule(url, now)
+            robots = url._replace(href=robots_url(url), fragment="")
+            self._pacer.add(robots.host_key, self._robots_job(robots), now, turn=Turn.FIRST)
 
     def _robots_job(self, url: Url) -> _Job:
         job = _Job(-1, Target(url.href), url, url.href)
@@ -436,7 +470,7 @@ class Sweep:
     def _settle_robots(self, job: _Job, verdict: Verdict) -> None:
         now = asyncio.get_running_loop().time()
         for waiting in self._robots.settle(job.url.origin, verdict, job.body or b""):
-            self._admit(waiting, now)
+            self._admit(waiting, self._next_url(waiting), now)
 
     def _bind_credentials(self, url: Url) -> None:
         """Hold every target against the origin that unscoped credentials are for: the first target's."""
@@ -448,7 +482,7 @@ class Sweep:
 
     # -- requests out
 
-    def _pump(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _pump(self, now: float) -> None:
         """Start whatever may start now, and see to being called again when more may."""
         if self._done.is_set():
             return
@@ -456,9 +490,8 @@ class Sweep:
             if not self._is_fed and not self._is_window_full:
                 return
             self._is_held_back = False
-        now = loop.time()
         while (ready := self._pacer.next(now)) is not None:
-            self._own(loop.create_task(self._ask(loop, *ready)))
+            self._ask(*ready)
         self._settle_given_up()
         self._account(now)
         if self._pacer.is_network_lost:
@@ -475,7 +508,7 @@ class Sweep:
             if self._timer is not None:
                 self._timer.cancel()
             self._timer_at = wake_at
-            self._timer = loop.call_at(wake_at, self._on_timer, loop)
+            self._timer = self._running_loop.call_at(wake_at, self._on_timer)
 
     def _account(self, now: float) -> None:
         """Count the time since the last look for what limited the run then, and see what does now."""
@@ -486,37 +519,96 @@ class Sweep:
         else:
             self._limiter = self._pacer.limiter()
 
-    def _on_timer(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _on_timer(self) -> None:
         self._timer = None
-        self._own(loop.create_task(self._wake_up(loop)))
+        try:
+            self._pump(self._running_loop.time())
+        except Exception as error:
+            self._fail(error)
 
-    async def _wake_up(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._pump(loop)  # in a task, so that an error in here ends the run instead of being lost in a callback
+    def _ask(self, ticket: Ticket, job: _Job) -> None:
+        """Send the next request of `job`, or a control. No task, unless it is a document that is read."""
+        if ticket.is_control:
+            key, request = object(), self._control_of(job)
+            self._controls[key] = self._transport.start(request, partial(self._on_control, key, ticket, request))
+            return
+        request = self._request_of(job)
+        if job.body is None:
+            job.handle = self._transport.start(request, partial(self._on_answer, ticket, job, request))
+        else:
+            self._own(self._running_loop.create_task(self._ask_robots(ticket, job, request)))
 
-    async def _ask(self, loop: asyncio.AbstractEventLoop, ticket: Ticket, job: _Job) -> None:
-        """Ask `job`, and then whatever is ready next: a task serves as many URLs as it can."""
-        while True:
-            request = self._request_of(job)
-            if job.body is None:
-                event = await self._transport.send(request)
-            else:
-                event = await self._read_robots(job, request)
-            now, wall = loop.time(), self._wall()
+    async def _ask_robots(self, ticket: Ticket, job: _Job, request: Request) -> None:
+        self._take_answer(ticket, job, request, await self._read_robots(job, request))
+
+    def _on_answer(self, ticket: Ticket, job: _Job, request: Request, event: Reply | Failure | Exception) -> None:
+        """The transport calls."""
+        job.handle = None
+        self._take_answer(ticket, job, request, event)
+
+    def _on_control(self, key: object, ticket: Ticket, request: Request, event: Reply | Failure | Exception) -> None:
+        """The transport calls: what was asked for its host's sake, and not for its URL's."""
+        del self._controls[key]
+        self._take_answer(ticket, None, request, event)
+
+    def _take_answer(
+        self, ticket: Ticket, job: _Job | None, request: Request, event: Reply | Failure | Exception
+    ) -> None:
+        """Take what came of a request, of `job` or a control. What goes wrong in here ends the run, as does a bug of
+        the transport's: in a callback it would be lost."""
+        try:
+            if isinstance(event, Exception):
+                raise event
             self._count(request, event)
-            is_free = self._pacer.release(ticket, event, now, wall)
-            step = self._check_of(job).next(event, wall, self._random, is_free=is_free)
-            if isinstance(step, Verdict):
-                self._settle(job, step)
+            if self._done.is_set():
+                return  # it came in the very moment in which the run ended: nothing is begun or settled any more
+            now, wall = self._running_loop.time(), self._wall()
+            if job is None:
+                self._pacer.release(ticket, event, now, wall)
             else:
-                job.ask = step
-                if self._paces_by_rule and isinstance(url := parse(step.request.url), Url):
-                    self._bind_by_rule(url, now)
-                self._pacer.add(step.request.host_key, job, now, delay=step.delay, turn=step.turn)
-            ready = None if self._done.is_set() else self._pacer.next(now)
-            self._pump(loop)
-            if ready is None:
-                return
-            ticket, job = ready
+                self._go_on(ticket, job, request, event, now, wall)
+            self._pump(now)
+        except Exception as error:
+            self._fail(error)
+
+    def _go_on(
+        self, ticket: Ticket, job: _Job, request: Request, event: Reply | Failure, now: float, wall: float
+    ) -> None:
+        """Let the Pacer and the Check learn from `event`, and do what follows for `job`."""
+        check = self._check_of(job)
+        pressure = check.pressure_of(event, wall)
+        may_be_control = request.host_key == job.url.host_key
+        is_free = self._pacer.release(
+            ticket, event, now, wall, item=job if may_be_control else None, pressure=pressure, failed_at=job.failed_at
+        )
+        if pressure in MAYBE_ITS_OWN and (is_free or job.failed_at is None):
+            job.failed_at = ticket.sent_at
+        step = check.next(event, wall, self._random, is_free=is_free)
+        if isinstance(step, Verdict):
+            self._settle(job, step)
+            return
+        job.ask = step
+        if not (self._paces_by_rule or self._obeys_robots):
+            self._pacer.add(step.request.host_key, job, now, delay=step.delay, turn=step.turn)
+            return
+        url = self._next_url(job)
+        # Nobody's robots.txt keeps another robots.txt out (RFC 9309 section 2.2.2), and the job's own URL was let in.
+        if job.body is None and url.href != job.url.href and self._policy.obeys_robots(url):
+            self._admit(job, url, now)
+        else:
+            self._enqueue(job, url, now)
+
+    def _next_url(self, job: _Job) -> Url:
+        """What `job` asks next: its own URL, or where a redirect leads."""
+        if job.ask is None or job.ask.request.url == job.url.href:
+            return job.url
+        url = parse(job.ask.request.url)
+        return url if isinstance(url, Url) else job.url
+
+    def _control_of(self, job: _Job) -> Request:
+        """The request for the URL of `job` once more: by GET, for HEAD proves nothing when it fails."""
+        first = Check(job.url, self._policy.for_url(job.url), self._trust).first()
+        return msgspec.structs.replace(first.request, method="GET")
 
     def _count(self, request: Request, event: Reply | Failure) -> None:
         self.summary.asked(request.host_key, event.elapsed)
@@ -544,6 +636,7 @@ class Sweep:
             self._settle_robots(job, verdict)
             return
         del self._pending[job.key]
+        job.check = job.ask = None  # the Pacer may remember the job, to ask its URL once more: see `_control_of`
         if verdict.reason != Reason.SKIP_UNFINISHED:
             self._ledger.put(job.key, verdict)
         self._give(job.index, verdict.row(job.target, job.url))

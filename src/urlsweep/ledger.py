@@ -17,7 +17,7 @@ import msgspec
 
 from urlsweep.core.check import Verdict
 
-IN_MEMORY: Final = 50_000
+IN_MEMORY: Final = 20_000
 """Verdicts kept in memory, about 400 bytes each: most duplicates stand near each other."""
 
 BYTES_IN_MEMORY: Final = 64 * 1024 * 1024

@@ -52,7 +52,9 @@ from hypothesis import strategies as st
 
 from urlsweep.core.limits import Limits
 from urlsweep.core.model import Failure, Outcome, Reason, Reply
-from urlsweep.core.pacer import Pacer, Ticket
+from urlsweep.core.pacer import Pacer
+from urlsweep.core.pressure import Pressure
+from urlsweep.core.ticket import Ticket
 from urlsweep.core.turn import Turn
 
 KEY = "host.example:443"
@@ -387,7 +389,17 @@ class StandIn:
         host_key, item = self._items.pop(0)
         return Ticket(host_key, 0, 1, now), item
 
-    def release(self, ticket: Ticket, event: Event, now: float, wall: float) -> bool:
+    def release(
+        self,
+        ticket: Ticket,
+        event: Event,
+        now: float,
+        wall: float,
+        *,
+        item: Job | None = None,
+        pressure: Pressure | None = None,
+        failed_at: float | None = None,
+    ) -> bool:
         self._in_flight -= 1
         return False
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import io
 import json
@@ -20,6 +21,7 @@ from urlsweep.cli.interruption import Interruption
 from urlsweep.core.model import Failure, Outcome, Reason, Reply, Request, Result
 from urlsweep.engine import Sweep
 from urlsweep.testing.fake import FakeTransport, reply
+from urlsweep.transport import Done
 
 if TYPE_CHECKING:
     from tests.cli.conftest import CommandLine
@@ -222,8 +224,11 @@ class BuggyTransport:
     def __init__(self, closed: list[bool]) -> None:
         self._closed = closed
 
+    def start(self, request: Request, done: Done) -> asyncio.Handle:
+        return asyncio.get_running_loop().call_soon(done, ZeroDivisionError("a bug"))
+
     async def send(self, request: Request) -> Reply | Failure:
-        raise ZeroDivisionError("a bug")
+        raise AssertionError("nobody waits here")
 
     def open(self, request: Request) -> AbstractAsyncContextManager[tuple[Reply | Failure, AsyncIterator[bytes]]]:
         raise AssertionError("no document is wanted here")

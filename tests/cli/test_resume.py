@@ -16,6 +16,7 @@ from tests.cli.conftest import CommandLine, Ran
 from urlsweep.core.model import Failure, Reply, Request
 from urlsweep.journal.run_file import RunFile
 from urlsweep.testing.fake import FakeTransport, reply
+from urlsweep.transport import Done, Handle, started
 
 URLS = [f"http://a.test/{number}" for number in range(30)]
 
@@ -28,12 +29,14 @@ class Breaks:
         self._left = after
         self.lookup_seconds = 0.0
 
-    async def send(self, request: Request) -> Reply | Failure:
+    def start(self, request: Request, done: Done) -> Handle:
         self._left -= 1
-        if self._left < 0:
-            await asyncio.sleep(0.1)  # what was found out by now is on disk
-            raise ZeroDivisionError("cut")
-        return await self._transport.send(request)
+        if self._left < 0:  # by then, what was found out is on disk
+            return asyncio.get_running_loop().call_later(0.1, done, ZeroDivisionError("cut"))
+        return self._transport.start(request, done)
+
+    async def send(self, request: Request) -> Reply | Failure:
+        return await started(self, request)
 
     def open(self, request: Request) -> AbstractAsyncContextManager[Any]:
         return self._transport.open(request)

@@ -17,6 +17,7 @@ import pytest
 from urlsweep.core.model import Failure, Reason, Reply, Request
 from urlsweep.testing import dns
 from urlsweep.transport import BodyError, Transport
+from urlsweep.transport.lean.transport import LeanTransport
 from urlsweep.transport.options import TransportOptions
 from urlsweep.transport.session import SessionTransport
 
@@ -27,7 +28,14 @@ def _session_transport(options: TransportOptions) -> Transport:
     return SessionTransport(options, needed_fields=NEEDED_FIELDS)
 
 
-TRANSPORTS: dict[str, Callable[[TransportOptions], Transport]] = {"session": _session_transport}
+def _lean_transport(options: TransportOptions) -> Transport:
+    return LeanTransport(options, needed_fields=NEEDED_FIELDS)
+
+
+TRANSPORTS: dict[str, Callable[[TransportOptions], Transport]] = {
+    "lean": _lean_transport,
+    "session": _session_transport,
+}
 
 ZONE = {
     "here.test": dns.addresses("127.0.0.1"),

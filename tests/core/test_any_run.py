@@ -18,8 +18,9 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initial
 import urlsweep.core.pacer as pacer_module
 from urlsweep.core.limits import Bounds, Limits, PaceBy
 from urlsweep.core.model import Failure, Reason, Reply
-from urlsweep.core.pacer import Pacer, Ticket, _Group, _Host, _State
+from urlsweep.core.pacer import Pacer, _Group, _Host, _State
 from urlsweep.core.policy import ByHand
+from urlsweep.core.ticket import Ticket
 from urlsweep.core.turn import Turn
 
 HOSTS = ["a.one.test:443", "b.one.test:443", "c.two.test:443", "d.tri.test:80", "127.0.0.1:80"]

@@ -36,9 +36,10 @@ from urlsweep.core.groups import pace_key
 from urlsweep.core.limits import Limits, PaceBy
 from urlsweep.core.model import Reason, Reply
 from urlsweep.core.pace import LATENESS
-from urlsweep.core.pacer import Pacer, Ticket
+from urlsweep.core.pacer import Pacer
 from urlsweep.core.pressure import Pressure, is_push_back, pressure_of
 from urlsweep.core.rate_limit import stated_wait
+from urlsweep.core.ticket import Ticket
 from urlsweep.core.turn import Turn
 
 
@@ -96,7 +97,17 @@ class Watched:
             assert len(last) - 1 <= (now - last[0] + LATENESS) * self._limits.total_rate * (1 + 1e-9)
         return ready
 
-    def release(self, ticket: Ticket, event: Event, now: float, wall: float) -> bool:
+    def release(
+        self,
+        ticket: Ticket,
+        event: Event,
+        now: float,
+        wall: float,
+        *,
+        item: Job | None = None,
+        pressure: Pressure | None = None,
+        failed_at: float | None = None,
+    ) -> bool:
         host = ticket.host_key
         self._out[self._key(host)] -= 1
         self._out_at_host[host] -= 1
@@ -108,7 +119,7 @@ class Watched:
                 until = now + min(wait, self._limits.patience)
                 self._closed_until[host] = max(until, self._closed_until.get(host, 0.0))
             self._is_pushed[host] = is_pushed
-        is_free = self.pacer.release(ticket, event, now, wall)
+        is_free = self.pacer.release(ticket, event, now, wall, item=item, pressure=pressure, failed_at=failed_at)
         if pressure_of(event, wall) is Pressure.GOOD:
             assert not is_free
         return is_free

@@ -17,7 +17,7 @@ from urlsweep.core.check import (
     LONGEST_WAIT,
     NEEDED_FIELDS,
     PARKS,
-    PARKS_ON_503,
+    PARKS_UNSTATED,
     REDIRECTS,
     Ask,
     Check,
@@ -665,7 +665,7 @@ def test_a_503_that_names_no_time_is_parked_a_few_times_only() -> None:
     step: Ask | Verdict = check.first()
     while isinstance(step, Ask):
         step = check.next(r(503), WALL, chance, is_free=True)
-    assert (step.outcome, step.reason, step.attempts) == (DOWN, "http.503", PARKS_ON_503 + PLAIN.tries)
+    assert (step.outcome, step.reason, step.attempts) == (DOWN, "http.503", PARKS_UNSTATED + PLAIN.tries)
 
 
 def test_parking_goes_back_to_the_chains_start_by_get() -> None:

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from urlsweep.core.limits import Bounds, Limits
 from urlsweep.core.pace import (
+    GATES_KEPT,
     JUST_UNDER,
     LESS_AFTER_LOSS,
-    LONE_REFUSALS,
     LONGEST_INTERVAL,
     MOST_CAUTION,
     NEAR,
@@ -23,6 +23,7 @@ from urlsweep.core.pace import (
     STEP_REQUESTS,
     Pace,
 )
+from urlsweep.core.ticket import Ticket
 
 LATENCY = 0.1
 
@@ -38,7 +39,7 @@ class Asked:
     def __init__(self, pace: Pace | None = None) -> None:
         self.pace = pace or pace_of()
         self.now = 0.0
-        self.out: list[tuple[int, int]] = []  # storm, level
+        self.out: list[Ticket] = []
         self.sent_at: list[float] = []
 
     def send(self, count: int | None = None) -> int:
@@ -48,44 +49,46 @@ class Asked:
             if count is not None and len(self.sent_at) - before >= count:
                 break
             level = self.pace.sent(self.now)
-            self.out.append((self.pace.storm, level))
+            self.out.append(Ticket("a.test:443", self.pace.storm, level, self.now))
             self.sent_at.append(self.now)
         return len(self.sent_at) - before
+
+    def fill(self) -> None:
+        """As many as may be out, one after the other where they are spaced."""
+        while self.pace.in_flight < self.pace.room:
+            self.wait()
+            self.send(1)
 
     def wait(self) -> None:
         """Until the next one may go."""
         self.now = max(self.now, self.pace.opens_at)
 
-    def back(self) -> tuple[int, int]:
+    def back(self) -> Ticket:
         self.pace.in_flight -= 1
         return self.out.pop(0)
 
     def good(self, count: int = 1) -> None:
         for _ in range(count):
-            _, level = self.back()
-            self.pace.good(self.now, level, LATENCY)
+            self.pace.good(self.now, self.back(), LATENCY)
 
     def good_in_use(self, count: int) -> None:
         """Good answers, each to the oldest of as many requests as may be out."""
         for _ in range(count):
-            self.send()
+            self.fill()
             self.good()
 
     def push(self, wait: float | None = None, kind: str = "429") -> None:
-        storm, level = self.back()
-        self.pace.push_back(self.now, kind, storm, level, wait)
+        self.pace.push_back(self.now, kind, self.back(), wait)
 
-    def overload(self) -> bool:
-        storm, level = self.back()
-        return self.pace.overload(self.now, "503", storm, level)
+    def overload(self, failed_at: float | None = None, *, is_late: bool = False) -> bool:
+        return self.pace.overload(self.now, "503", self.back()._replace(is_late=is_late), failed_at)
 
     def refuse(self) -> None:
-        storm, _ = self.back()
-        self.pace.unreached(self.now, "connect.refused", storm)
+        self.pace.unreached(self.now, "connect.refused", self.back())
 
-    def stall(self) -> None:
+    def stall(self, failed_at: float | None = None) -> None:
         self.back()
-        self.pace.stall("response.timeout")
+        self.pace.stall("response.timeout", failed_at)
 
     def drain(self) -> None:
         """All that is out is answered well."""
@@ -132,8 +135,7 @@ def test_errors_never_speed_a_host_up() -> None:
     asked = Asked()
     for _ in range(500):
         asked.send()
-        asked.back()
-        asked.pace.error()
+        asked.pace.error(asked.back())
     assert asked.pace.bound == 4
 
 
@@ -170,7 +172,7 @@ def test_single_failures_cost_the_bound_one_each_and_three_in_a_row_half() -> No
         asked.stall()
     assert asked.pace.bound == 4  # not below the start: pages that hang are no reason to stand still
     assert asked.pace.push_backs == {"response.timeout": 7}
-    assert (asked.pace.storm, asked.pace.opens_at) == (0, 0.0)
+    assert asked.pace.storm == 0
 
 
 def test_caution_doubles_where_a_host_fails_at_the_same_bound_again() -> None:
@@ -187,7 +189,7 @@ def test_caution_doubles_where_a_host_fails_at_the_same_bound_again() -> None:
             asked.good_in_use(1)
             count += 1
         grown.append(count / 4)
-    assert grown == [2, 4, 8, 16, 32, 64, 64, 64]
+    assert grown == [2, 2, 4, 8, 16, 32, 64, 64]  # once more may be chance
     assert grown[-1] == MOST_CAUTION
 
 
@@ -214,10 +216,10 @@ def test_more_at_once_than_were_served_lowers_the_bound_to_one_less() -> None:
     asked.good_in_use(4 + 5)
     assert asked.pace.bound == 6
     asked.send()
-    *_, (storm, level) = asked.out
-    assert level == 6
+    *_, ticket = asked.out
+    assert ticket.level == 6
     asked.pace.in_flight -= 1
-    asked.pace.push_back(0.5, "429", storm, level, None)
+    asked.pace.push_back(0.5, "429", ticket, None)
     assert asked.pace.bound == 5
     assert asked.pace.learned_rate is None
     assert asked.pace.push_backs == {"429": 1}
@@ -234,14 +236,14 @@ def test_push_back_never_raises_the_bound() -> None:
     asked = Asked()
     asked.good_in_use(sum(range(4, 20)))
     asked.send()
-    *_, (storm, level) = asked.out
-    assert level == 20
+    *_, ticket = asked.out
+    assert ticket.level == 20
     for _ in range(6):
         asked.stall()
     bound = asked.pace.bound
     assert bound < 10
     asked.pace.in_flight -= 1
-    asked.pace.push_back(1.0, "429", storm, 33, None)  # sent when the bound was far higher
+    asked.pace.push_back(1.0, "429", ticket._replace(level=33), None)  # sent when the bound was far higher
     assert asked.pace.bound <= bound
 
 
@@ -328,8 +330,7 @@ def test_one_probe_goes_and_the_rest_after_it_succeeds() -> None:
         if answer == "good":
             asked.good()
         else:
-            asked.back()
-            asked.pace.error()
+            asked.pace.error(asked.back())
         assert not asked.pace.is_probing
         assert asked.pace.rounds == 0
         assert asked.pace.room == 2
@@ -432,6 +433,18 @@ def test_after_the_first_storm_as_many_a_latency_as_are_let_out_at_once() -> Non
     assert [later - sooner for sooner, later in itertools.pairwise(times)] == pytest.approx(
         [LATENCY / asked.pace.bound] * 4
     )
+
+
+def test_after_a_single_503_no_two_are_sent_at_the_same_moment() -> None:
+    asked = Asked()
+    asked.good_in_use(20)
+    asked.drain()
+    assert asked.send(2) == 2
+    asked.overload()
+    asked.drain()
+    asked.wait()
+    assert asked.send() == 1
+    assert 0 < asked.pace.opens_at - asked.now < LATENCY / asked.pace.bound
 
 
 def flooded() -> Asked:
@@ -562,21 +575,78 @@ def test_no_rate_is_so_slow_that_nothing_goes_on() -> None:
 # --- 503 without a word -----------------------------------------------------------------------------------------------
 
 
-def test_a_503_among_good_answers_is_the_page_and_costs_it_a_try() -> None:
+def test_a_503_among_good_answers_says_nothing_yet_and_closes_no_gate() -> None:
     asked = Asked()
     for _ in range(20):
         asked.good_in_use(15)
         asked.send()
-        assert asked.overload() is False
+        assert asked.overload() is True
     assert asked.pace.storm == 0
     assert asked.pace.bound > 4
+
+
+def test_a_page_that_failed_while_others_were_answered_is_to_blame_the_next_time() -> None:
+    asked = Asked()
+    asked.good_in_use(20)
+    asked.drain()
+    asked.now = 1.0
+    asked.send(1)
+    assert asked.overload() is True
+    asked.now = 2.0
+    asked.fill()
+    bound = asked.pace.bound
+    assert asked.overload(failed_at=1.0) is True  # nothing was answered that was sent since
+    asked.good()
+    for is_late in (False, True):
+        assert asked.overload(failed_at=1.0, is_late=is_late) is False
+        asked.fill()
+    asked.stall(failed_at=1.0)
+    assert (asked.pace.bound, asked.pace.storm) == (bound - 1, 0)
+
+
+def test_a_page_that_failed_just_before_push_back_is_not_to_blame() -> None:
+    asked = Asked()
+    asked.good_in_use(20)
+    asked.drain()
+    asked.now = 1.0
+    asked.send(4)
+    asked.overload()
+    while asked.out:
+        asked.push()
+    asked.wait()
+    asked.send(1)
+    asked.good()
+    asked.wait()
+    asked.send(1)
+    assert asked.overload(failed_at=1.0) is True
+
+
+def test_so_many_gates_later_nobody_knows_any_more() -> None:
+    asked = Asked()
+    asked.good_in_use(20)
+    asked.drain()
+    asked.now = 1.0
+    asked.send(2)
+    asked.overload()
+    asked.good()
+    for is_known in (True, False):
+        for _ in range(GATES_KEPT // 2 + 1):
+            asked.wait()
+            asked.send(1)
+            asked.push()
+            asked.wait()
+            asked.send(1)
+            asked.good()
+        asked.wait()
+        asked.send(1)
+        assert asked.overload(failed_at=0.5) is not is_known
 
 
 def test_three_503s_in_a_row_are_push_back() -> None:
     asked = Asked()
     asked.good_in_use(20)
     asked.send()
-    assert [asked.overload() for _ in range(3)] == [False, False, True]
+    assert [asked.overload() for _ in range(3)] == [True, True, True]
     assert asked.pace.storm == 1
     assert asked.pace.is_probing
     assert asked.pace.opens_at > asked.now
@@ -584,17 +654,46 @@ def test_three_503s_in_a_row_are_push_back() -> None:
     assert asked.pace.storm == 1
 
 
+def test_where_many_new_pages_fail_none_is_to_blame() -> None:
+    asked = Asked()
+    asked.good_in_use(20)
+    asked.drain()
+    for number in range(200):
+        asked.wait()
+        asked.send(1)
+        if number % 5:
+            asked.good()
+        else:
+            asked.overload()
+    asked.wait()
+    asked.send(1)
+    assert asked.overload(failed_at=asked.now - 1.0) is True
+
+
+def test_a_host_that_says_when_it_is_asked_too_much_has_no_other_way() -> None:
+    asked = paced()
+    climb(asked, 20)
+    rate = asked.pace.learned_rate
+    for _ in range(30):
+        asked.wait()
+        asked.send(1)
+        asked.overload()
+        if asked.pace.is_probing:
+            break
+    assert asked.pace.learned_rate == rate
+
+
 def test_so_many_503s_among_good_answers_are_push_back_too() -> None:
     asked = Asked()
     asked.good_in_use(20)
     free = []
     for _ in range(20):
-        asked.send()
+        asked.fill()
         if asked.pace.storm:
             break
         free.append(asked.overload())
         if not asked.pace.storm:
-            asked.send()
+            asked.fill()
             asked.good()
     assert free[-1] is True
     assert 4 < len(free) < 12
@@ -602,70 +701,114 @@ def test_so_many_503s_among_good_answers_are_push_back_too() -> None:
 
 def test_a_learned_rate_goes_down_by_a_tenth_for_a_few_503s() -> None:
     asked = paced()
+    asked.pace._states = False  # as if all of that had been plain 503s
     climb(asked, 10)
     rate = asked.pace.learned_rate
     assert rate is not None
     asked.wait()
     asked.send(1)
-    assert asked.overload() is False  # one of many is the page's own
+    asked.overload()
+    assert asked.pace.learned_rate == rate  # one of many may be the page's own
     climb(asked, 1)
     before = asked.pace.learned_rate
     asked.wait()
     asked.send(1)
-    assert asked.overload() is True
+    asked.overload()
     after = asked.pace.learned_rate
     assert before is not None
     assert after == pytest.approx(before * LESS_AFTER_LOSS)
     assert asked.pace.storm == 1
 
 
-def test_503s_to_lone_probes_are_not_about_load() -> None:
+def test_503s_to_whatever_is_asked_end_with_a_patience_of_their_own() -> None:
     asked = Asked()
     asked.good_in_use(20)
     asked.drain()
     asked.send(3)
-    free = [asked.overload() for _ in range(3)]
-    rests = []
-    while asked.pace.is_probing:
+    assert [asked.overload() for _ in range(3)] == [True] * 3
+    began, rests = asked.now, []
+    while not asked.pace.is_given_up(asked.now):
+        assert asked.pace.is_outage
         rests.append(asked.pace.opens_at - asked.now)
         asked.wait()
         assert asked.send() == 1
-        free.append(asked.overload())
-    assert free[-LONE_REFUSALS:] == [False] * LONE_REFUSALS
-    assert rests == sorted(rests)
-    assert rests[-1] >= 1.0
-    assert asked.pace.rounds == 0  # it is not given up for it
-    assert asked.pace.bound == 2
-    state = asked.pace.opens_at
-    asked.wait()
-    for _ in range(50):
+        assert asked.overload() is True
+    assert asked.now == pytest.approx(began + 75.0)
+    assert rests[:-1] == sorted(rests[:-1])
+
+
+def test_what_was_learned_when_an_outage_began_is_forgotten_when_it_ends() -> None:
+    asked = flooded()
+    asked.pace._states = False  # as if all of that had been plain 503s
+    climb(asked, 20)
+    learned = asked.pace.learned_rate
+    assert learned is not None
+    began = asked.pace.storm
+    while asked.pace.storm == began:
         asked.wait()
         asked.send(1)
-        assert asked.overload() is False  # its pages, one after the other
-    assert asked.pace.storm == len(rests)
-    assert asked.pace.opens_at >= state
-
-
-def test_one_good_answer_makes_503s_news_again() -> None:
-    asked = Asked()
-    asked.good_in_use(20)
-    asked.drain()
-    asked.send(3)
-    for _ in range(3):
         asked.overload()
-    while asked.pace.is_probing:
+    while_down = asked.pace.learned_rate
+    assert while_down is not None
+    while asked.pace.opens_at - asked.now < 3.0:
         asked.wait()
-        asked.send()
+        asked.send(1)
         asked.overload()
     asked.wait()
     asked.send(1)
     asked.good()
-    storms = asked.pace.storm
+    assert asked.pace.learned_rate is not None
+    assert while_down < asked.pace.learned_rate
+    assert asked.pace.learned_rate <= learned
+    assert not asked.pace.is_outage
+
+
+def test_what_was_sent_after_a_failed_request_and_is_answered_well_ends_the_gates_probe() -> None:
+    asked = Asked()
+    asked.good_in_use(20)
+    asked.drain()
+    asked.send(3)
+    asked.now = 0.01
+    asked.send(1)
     for _ in range(3):
-        asked.wait()
-        asked.send(1)
         asked.overload()
-    assert asked.pace.storm == storms + 1
+    assert asked.pace.is_probing
+    asked.good()
+    assert not asked.pace.is_probing
+
+
+def test_what_was_sent_before_a_push_back_does_not_end_it() -> None:
+    asked = Asked()
+    asked.good_in_use(20)
+    asked.drain()
+    asked.send(4)
+    asked.push(5.0)
+    asked.drain()
+    assert asked.pace.is_probing
+    assert asked.pace.rounds == 1
+
+
+def test_a_host_that_overstates_its_waits_is_told_by_its_next_good_answer() -> None:
+    asked = Asked(pace_of(Limits(patience=10.0)))
+    asked.good_in_use(20)
+    asked.drain()
+    asked.send(1)
+    asked.push(3600.0)
+    assert asked.pace.opens_at == 10.0
+    asked.wait()
+    asked.send(1)
+    asked.good()
+    asked.wait()
+    asked.send(1)
+    asked.push(3600.0)
+    assert asked.pace.opens_at < asked.now + 2.0
+    asked.wait()
+    asked.send(1)
+    asked.good()
+    asked.wait()
+    asked.send(1)
+    asked.push(7.0)  # within patience it is obeyed
+    assert asked.pace.opens_at == asked.now + 7.0
 
 
 # --- connections that fail --------------------------------------------------------------------------------------------
@@ -840,7 +983,7 @@ def test_whatever_happens_a_pace_stays_within_its_bounds_and_opens_again(
     pace = Pace(Bounds(start, start + more, gap), limits)
     longest = max(patience, limits.longest_wait, LONGEST_INTERVAL, gap)
     now, opened, sent_at = 0.0, 0.0, -math.inf
-    out: list[tuple[int, int]] = []
+    out: list[Ticket] = []
     for kind, which, passes, elapsed, is_waited_for in events:
         now += passes
         if is_waited_for:
@@ -848,33 +991,35 @@ def test_whatever_happens_a_pace_stays_within_its_bounds_and_opens_again(
         while pace.in_flight < pace.room and pace.opens_at <= now:
             assert now >= sent_at + gap
             sent_at = now
-            out.append((pace.storm, pace.sent(now)))
+            out.append(Ticket("a.test:443", pace.storm, pace.sent(now), now))
             assert pace.in_flight <= start + more
             assert pace.opens_at <= now + longest
         if out:
-            storm, level = out.pop(which % len(out))
+            ticket = out.pop(which % len(out))
             pace.in_flight -= 1
+            is_news = ticket.storm == pace.storm
             if kind == "good":
-                pace.good(now, level, elapsed)
-                assert not pace.is_given_up(now + 1e9)
+                pace.good(now, ticket, elapsed)
+                assert not is_news or not pace.is_given_up(now + 1e9)
             elif kind == "error":
-                pace.error()
-                assert not pace.is_given_up(now + 1e9)
+                pace.error(ticket)
+                assert not is_news or pace.is_overloaded or not pace.is_given_up(now + 1e9)
             elif kind == "stall":
-                pace.stall(kind)
+                pace.stall(kind, None)
             elif kind == "overload":
-                pace.overload(now, kind, storm, level)
+                assert pace.overload(now, kind, ticket)
             elif kind == "unreached":
-                pace.unreached(now, kind, storm)
+                pace.unreached(now, kind, ticket)
             elif kind == "shut 9":
                 pace.shut(now, 9.0)
             else:
-                pace.push_back(now, kind, storm, level, None if kind == "push" else float(kind.split()[1]))
-                assert pace.opens_at > now or pace.is_given_up(now) or patience == 0 or storm != pace.storm
+                wait = None if kind == "push" else float(kind.split()[1])
+                pace.push_back(now, kind, ticket, wait)
+                assert pace.opens_at > now or pace.is_given_up(now) or patience == 0 or ticket.storm != pace.storm
         assert 1 <= pace.bound <= start + more
         assert pace.learned_rate is None or pace.learned_rate >= 1 / LONGEST_INTERVAL
         assert opened <= pace.opens_at <= now + longest + 1e-9 * now
         opened = pace.opens_at
         if pace.rounds:
-            assert pace.is_given_up(now + patience + limits.outage_patience)
+            assert pace.is_given_up(now + patience + max(limits.outage_patience, limits.overload_patience))
         assert pace.room >= 1

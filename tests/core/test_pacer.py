@@ -15,8 +15,10 @@ import urlsweep.core.pacer as pacer_module
 from urlsweep.core.bottleneck import Limiter
 from urlsweep.core.limits import Limits, PaceBy
 from urlsweep.core.model import Failure, Reason, Reply
-from urlsweep.core.pacer import LATE_AT_MOST, SLOWED_TOLD, STALLING_AT_ONCE, STALLS_UNTIL_DEAD, Gated, Pacer, Ticket
+from urlsweep.core.pacer import LATE_AT_MOST, SLOWED_TOLD, STALLING_AT_ONCE, STALLS_UNTIL_DEAD, Gated, Pacer
 from urlsweep.core.policy import ByHand
+from urlsweep.core.pressure import Pressure
+from urlsweep.core.ticket import Ticket
 from urlsweep.core.turn import Turn
 
 A, B, C = "a.test:443", "b.test:443", "c.test:443"
@@ -441,10 +443,11 @@ def test_a_gate_that_a_host_waits_for_opens_after_it_has_joined() -> None:
     assert pacer.gated(0.0) == Gated(1, 9.0)
     pacer.release(tickets[B], ADDRESS, 1.0, 0.0)
     now = 9.0
-    served = names(take(pacer, now))
-    while pacer.waiting:
-        now = woken(pacer, now)
-        served += names(take(pacer, now))
+    served = []
+    while taken := take(pacer, now):
+        served += names(taken)
+        give_back(pacer, taken, ADDRESS, now)
+        now = woken(pacer, now) if pacer.waiting else now
     assert sorted(served) == ["a1", "b1"]
 
 
@@ -598,13 +601,13 @@ def test_what_is_put_off_is_given_up_when_it_comes() -> None:
 
 def test_a_host_that_was_given_up_and_answers_after_all_is_asked_again() -> None:
     pacer = pacer_of(Limits(patience=10.0), a=9)
-    first, second, slow, _ = take(pacer)
+    first, second, slow, slower = take(pacer)
     give_back(pacer, [first], PUSHED, 0.0)
     give_back(pacer, [second], PUSHED, 11.0)
     assert len(given_up(pacer)) == 5
     pacer.add(A, "before", 11.5)
     assert given_up(pacer) == ["before"]
-    give_back(pacer, [slow], GOOD, 12.0)
+    give_back(pacer, [slow, slower], GOOD, 12.0)
     pacer.add(A, "after", 12.0)
     assert given_up(pacer) == []
     assert names(take(pacer, 12.0)) == ["after"]
@@ -1214,3 +1217,115 @@ def test_any_item_will_do() -> None:
         pacer.add(A, item, 0.0, delay=1.0)
     assert (pacer.waiting, pacer.put_off) == (6, 3)
     assert pacer.next(1.0) is not None
+
+
+# --- whose fault ------------------------------------------------------------------------------------------------------
+
+UNAVAILABLE = Reply(503)
+
+
+def overloaded(pacer: Pacer[str], now: float) -> None:
+    """Three pages fail in a row, and are asked again."""
+    taken = take(pacer, now)
+    assert len(taken) == 3
+    assert give_back(pacer, taken, UNAVAILABLE, now) == [True] * 3
+    for ticket, item in taken:
+        pacer.add(ticket.host_key, item, now)
+
+
+def test_what_was_answered_well_is_asked_once_more_where_everything_fails() -> None:
+    pacer = pacer_of()
+    pacer.add(A, "well", 0.0)
+    (taken,) = take(pacer)
+    pacer.release(taken[0], GOOD, 0.0, 0.0, item=taken[1])
+    fill(pacer, a=3)
+    overloaded(pacer, 1.0)
+    ready = pacer.next(now := woken(pacer, 1.0))
+    assert ready is not None
+    assert ready[0].is_control
+    assert ready[1] == "well"
+    assert (pacer.in_flight, pacer.waiting) == (1, 3)
+    assert pacer.next(now) is None
+    pacer.release(ready[0], GOOD, now, 0.0)
+    later = now
+    while not (taken_now := take(pacer, later)):
+        later = woken(pacer, later)
+    assert not any(ticket.is_control for ticket, _ in taken_now)
+    assert pacer.release(taken_now[0][0], UNAVAILABLE, later, 0.0, failed_at=1.0) is False  # it is the page's own
+
+
+def test_where_that_fails_too_it_is_the_host_and_every_other_probe_is_a_page() -> None:
+    pacer = pacer_of()
+    pacer.add(A, "well", 0.0)
+    (taken,) = take(pacer)
+    pacer.release(taken[0], GOOD, 0.0, 0.0, item=taken[1])
+    fill(pacer, a=3)
+    overloaded(pacer, 1.0)
+    now, kinds = 1.0, []
+    while not (unanswered := given_up(pacer)):
+        now = woken(pacer, now)
+        ready = pacer.next(now)
+        assert ready is not None
+        kinds.append(ready[0].is_control)
+        pacer.release(ready[0], UNAVAILABLE, now, 0.0, failed_at=1.0)
+        if not ready[0].is_control:
+            pacer.add(A, ready[1], now)
+    assert kinds[:4] == [True, False, True, False]
+    assert len(unanswered) == 3
+    assert now == pytest.approx(1.0 + Limits().overload_patience)
+
+
+def test_hosts_that_share_a_limit_do_not_vouch_for_one_another() -> None:
+    pacer: Pacer[str] = Pacer(Limits(pace_by=PaceBy.DOMAIN))
+    for host in ("x.a.test:443", "y.a.test:443"):
+        pacer.add(host, "well", 0.0)
+        (taken,) = take(pacer)
+        pacer.release(taken[0], GOOD, 0.0, 0.0, item=taken[1])
+    for number in range(3):
+        pacer.add("x.a.test:443", str(number), 0.0)
+    overloaded(pacer, 1.0)
+    ready = pacer.next(woken(pacer, 1.0))
+    assert ready is not None
+    assert not ready[0].is_control
+
+
+def test_of_hosts_that_share_a_limit_those_that_fail_are_given_up() -> None:
+    pacer: Pacer[str] = Pacer(Limits(pace_by=PaceBy.DOMAIN, patience=5.0))
+    good, bad = "x.a.test:443", "y.a.test:443"
+    for host in (good, bad):
+        visit(pacer, host)
+    pacer.add(bad, "bad", 0.0)
+    pacer.release(one(pacer), PUSHED, 0.0, 0.0)
+    pacer.add(bad, "bad", 0.0)
+    now = 0.0
+    while not (lost := given_up(pacer)):
+        now = woken(pacer, now)
+        pacer.release(one(pacer, now), PUSHED, now, 0.0)
+        pacer.add(bad, "bad", now)
+    assert lost == ["bad"]
+    pacer.add(good, "good", now)
+    assert given_up(pacer) == []
+
+
+def test_a_head_that_gets_503_says_nothing_and_neither_does_a_status_that_was_expected() -> None:
+    pacer = pacer_of(a=40)
+    for _ in range(20):
+        for pressure in (Pressure.DOUBT, Pressure.ERROR):
+            pacer.release(one(pacer), UNAVAILABLE, 0.0, 0.0, pressure=pressure)
+    assert pacer.gated(0.0) == Gated(0, None)
+
+
+def test_silent_hosts_are_begun_early_and_then_wait_for_those_that_answer() -> None:
+    limits = Limits(concurrency=16)
+    pacer = pacer_of(limits, a=0, b=0, c=0)
+    for number in range(8):
+        pacer.add(f"dead{number}.test:443", "x", 0.0)
+    for ticket, item in take(pacer):
+        pacer.release(ticket, SHUT, 1.0, 0.0)
+        pacer.add(ticket.host_key, item, 1.0)
+    fill(pacer, 1.0, a=50, b=50, c=50)
+    taken = [ticket.host_key for ticket, _ in take(pacer, 1.0)]
+    dead = [host for host in taken if host.startswith("dead")]
+    assert taken[:4] == dead[:4]
+    assert len(dead) == 4  # a quarter: half of what silent hosts may hold at all
+    assert len(taken) == 16

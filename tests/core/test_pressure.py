@@ -66,7 +66,7 @@ FAILURES = {
     Reason.CONNECT_UNREACHABLE: UNREACHED,
     Reason.DNS_TIMEOUT: UNREACHED,
     Reason.DNS_FAILURE: UNREACHED,
-    Reason.RESPONSE_RESET: STALL,
+    Reason.RESPONSE_RESET: OVERLOAD,
     Reason.RESPONSE_TIMEOUT: STALL,
 }
 
@@ -74,6 +74,28 @@ FAILURES = {
 @pytest.mark.parametrize("reason", Reason)
 def test_failures(reason: Reason) -> None:
     assert pressure_of(Failure(reason, ""), WALL) is FAILURES.get(reason, ERROR)
+
+
+@pytest.mark.parametrize(
+    ("event", "pressure"),
+    [
+        (Reply(200), GOOD),
+        (Reply(503), Pressure.DOUBT),
+        (Reply(503, SOON), PUSH_BACK),
+        (Reply(429), PUSH_BACK),
+        (Reply(500), ERROR),
+        (Failure(Reason.RESPONSE_RESET, ""), Pressure.DOUBT),
+        (Failure(Reason.RESPONSE_TIMEOUT, ""), STALL),
+        (Failure(Reason.CONNECT_REFUSED, ""), UNREACHED),
+    ],
+)
+def test_head_is_not_believed_where_servers_are_careless_with_it(event: Reply | Failure, pressure: Pressure) -> None:
+    assert pressure_of(event, WALL, is_head=True) is pressure
+
+
+@pytest.mark.parametrize("reply", [Reply(429), Reply(503), Reply(503, SOON), Reply(403, EXHAUSTED), Reply(500)])
+def test_a_status_that_is_expected_says_nothing_of_load(reply: Reply) -> None:
+    assert pressure_of(reply, WALL, is_accepted=True) is ERROR
 
 
 @given(

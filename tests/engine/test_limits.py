@@ -93,10 +93,11 @@ def test_a_limited_host_is_swept_without_a_false_alarm(swept: Swept, host: Behav
     run = swept(many("a.test", count), hosts={"a.test": deepcopy(host)})  # it counts
     assert run.outcomes == {OK: count}
     assert run.summary.seconds <= 1.25 * ideal
-    pushed = len(run.transport.log) - count
-    assert pushed <= count / 5
+    extra = len(run.transport.log) - count  # pushed back, or asked once more to tell a page's trouble from its host's
+    assert extra <= count / 5
     (slowed,) = run.summary.bottleneck.slowed
-    assert (slowed.host, slowed.requests, slowed.pushed) == ("a.test:80", count + pushed, pushed)
+    assert (slowed.host, slowed.requests) == ("a.test:80", count + extra)
+    assert extra - 5 <= slowed.pushed <= extra
     assert not slowed.is_given_up
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
 from dataclasses import replace
@@ -342,17 +343,39 @@ def test_robots_txt_of_many_sites_in_a_small_window(swept: Swept) -> None:
     assert set(robots.values()) == {1, 3}
 
 
-def test_where_a_redirect_leads_is_not_held_against_another_sites_robots_txt(swept: Swept) -> None:
-    """The link that a person wrote is what is asked for; a browser follows it wherever it leads."""
+def test_where_a_redirect_leads_is_held_against_the_robots_txt_there(swept: Swept) -> None:
     world: dict[str, Behaviour] = {
+        ROBOTS: reply(200, body=PRIVATE),
+        "http://a.test/to-b": reply(302, ("location", "http://b.test/private")),
+        "http://a.test/to-b-too": reply(302, ("location", "http://b.test/public")),
+        "http://a.test/within": reply(302, ("location", "/private/page")),
+        "http://a.test/to-c": reply(302, ("location", "http://c.test/")),
+        "http://b.test/robots.txt": reply(200, body=PRIVATE, after=1.0),
+        "http://c.test/robots.txt": reply(500),
+    }
+    targets = ["http://a.test/to-b", "http://a.test/to-b-too", "http://a.test/within", "http://a.test/to-c"]
+    run = swept(targets, world, hosts={"b.test": PAGE, "c.test": PAGE}, policy=OBEDIENT)
+    assert run.verdicts == dict(zip(targets, [DISALLOWED, OK, DISALLOWED, DISALLOWED], strict=True))
+    asked = Counter(exchange.request.url for exchange in run.transport.log)
+    assert asked["http://b.test/robots.txt"] == 1
+    assert not {"http://b.test/private", "http://a.test/private/page", "http://c.test/"} & asked.keys()
+    (row,) = (row for row in run.rows if row.url == targets[0])
+    assert row.detail == "robots.txt disallows the redirect's target http://b.test/private"
+    assert (row.final_url, row.attempts, [hop.url for hop in row.hops]) == ("http://b.test/private", 1, [targets[0]])
+
+
+def test_crawl_delay_holds_where_redirects_lead(swept: Swept) -> None:
+    world: dict[str, Behaviour] = {
+        "http://b.test/robots.txt": reply(200, body=b"User-agent: *\nCrawl-delay: 5\n"),
         ROBOTS: reply(404),
-        "http://a.test/public": reply(302, ("location", "http://b.test/private")),
-        "http://b.test/robots.txt": reply(200, body=PRIVATE),
     }
 
-    def page(request: Request, now: float, nth: int) -> Answer:
-        return PAGE
+    def away(request: Request, now: float, nth: int) -> Answer:
+        return reply(302, ("location", f"http://b.test{request.url.removeprefix('http://a.test')}"))
 
-    run = swept(SITE[:1], world, hosts={"b.test": page}, policy=OBEDIENT)
-    assert run.outcomes == {OK: 1}
-    assert run.transport.sent_to("http://b.test/robots.txt") == []
+    run = swept(many("a.test", 4), world, hosts={"a.test": away, "b.test": PAGE}, policy=OBEDIENT)
+    assert run.outcomes == {OK: 4}
+    times = [
+        exchange.sent for exchange in run.exchanges("b.test:80") if not exchange.request.url.endswith("robots.txt")
+    ]
+    assert all(later - sooner >= 5.0 for sooner, later in itertools.pairwise(times))

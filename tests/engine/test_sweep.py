@@ -39,6 +39,7 @@ from urlsweep.testing.fake import (
     reply,
 )
 from urlsweep.testing.virtual_time import run_virtual
+from urlsweep.transport import Done
 
 WALL = 784_111_777.0  # Sun, 06 Nov 1994 08:49:37 GMT
 EXACT = Policy(jitter=0)
@@ -906,8 +907,12 @@ def test_events_of_a_transport_are_taken_as_they_are() -> None:
     class Odd:
         lookup_seconds = 0.0
 
+        def start(self, request: Request, done: Done) -> asyncio.Handle:
+            event = Reply(200) if request.method == "GET" else Failure(Reason.RESPONSE_RESET, "hung up")
+            return asyncio.get_running_loop().call_soon(done, event)
+
         async def send(self, request: Request) -> Reply | Failure:
-            return Reply(200) if request.method == "GET" else Failure(Reason.RESPONSE_RESET, "hung up")
+            raise NotImplementedError
 
         def open(self, request: Request) -> Any:
             raise NotImplementedError

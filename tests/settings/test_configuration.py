@@ -12,7 +12,7 @@ from urlsweep.core.limits import PaceBy
 from urlsweep.core.model import Outcome
 from urlsweep.core.policy import ByHand, Method, StatusSet
 from urlsweep.core.urls import Url, parse
-from urlsweep.settings import SETTINGS, Color, Family, Settings, SettingsError
+from urlsweep.settings import SETTINGS, Color, Family, Settings, SettingsError, TransportKind
 from urlsweep.settings.configuration import Configuration, load
 from urlsweep.settings.setting import Raw, Shape, variable_of
 
@@ -107,6 +107,7 @@ EXAMPLES: dict[str, tuple[Raw, str, object]] = {
     "resolver": (["127.0.0.1:53"], '["127.0.0.1:53"]', ("127.0.0.1:53",)),
     "resolve": (["A.example:443:[::1]"], '["a.example:443:::1"]', (("a.example", 443, "::1"),)),
     "family": ("ipv6", '"ipv6"', Family.IPV6),
+    "transport": ("lean", '"lean"', TransportKind.LEAN),
     "concurrency": ("7", "7", 7),
     "per_host": ("3", "3", 3),
     "rate": ("30/m", '"0.5/s"', 0.5),

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from urlsweep.core.model import Failure, Reply, Request
+from urlsweep.transport.lean.transport import LeanTransport
 from urlsweep.transport.options import TransportOptions
 from urlsweep.transport.session import SessionTransport
 
@@ -157,17 +158,25 @@ async def serve() -> AsyncIterator[Serve]:
         await server.stop()
 
 
-MakeTransport = Callable[..., SessionTransport]
+AnyTransport = SessionTransport | LeanTransport
+MakeTransport = Callable[..., AnyTransport]
+KINDS: dict[str, type[AnyTransport]] = {"session": SessionTransport, "lean": LeanTransport}
+
+
+@pytest.fixture(params=list(KINDS))
+def transport_kind(request: pytest.FixtureRequest) -> str:
+    """Which transport a test is about: each in turn, unless it says otherwise (`SESSION_ONLY`)."""
+    return str(request.param)
 
 
 @pytest.fixture
-async def make_transport() -> AsyncIterator[MakeTransport]:
-    """``make_transport(**options)``: a SessionTransport, closed at the end; no proxy from the environment."""
-    transports: list[SessionTransport] = []
+async def make_transport(transport_kind: str) -> AsyncIterator[MakeTransport]:
+    """``make_transport(**options)``: a transport, closed at the end; no proxy from the environment."""
+    transports: list[AnyTransport] = []
 
-    def make(**options: Any) -> SessionTransport:
+    def make(**options: Any) -> AnyTransport:
         options.setdefault("proxies_from_environment", False)
-        transport = SessionTransport(TransportOptions(**options), needed_fields=NEEDED_FIELDS)
+        transport = KINDS[transport_kind](TransportOptions(**options), needed_fields=NEEDED_FIELDS)
         transports.append(transport)
         return transport
 
@@ -182,10 +191,10 @@ Ask = Callable[..., Coroutine[None, None, Reply | Failure]]
 @pytest.fixture
 def ask(make_transport: MakeTransport) -> Ask:
     """``await ask(url, method="GET", transport=None, **fields of the Request)``: what came back."""
-    own: list[SessionTransport] = []
+    own: list[AnyTransport] = []
 
     async def send(
-        url: str, method: str = "GET", *, transport: SessionTransport | None = None, **fields: Any
+        url: str, method: str = "GET", *, transport: AnyTransport | None = None, **fields: Any
     ) -> Reply | Failure:
         if transport is None:
             if not own:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
@@ -14,10 +15,12 @@ from dnslib import AAAA, CNAME, QTYPE, RCODE, RR, A, DNSRecord  # type: ignore[i
 
 from urlsweep.core.model import Failure, Reason, Request
 from urlsweep.transport import dns
-from urlsweep.transport.dns import Found, LookupFailedError, PublicResolver, Resolver, SystemBackend
+from urlsweep.transport.dns import Found, LookupFailedError, Resolver, SystemBackend
 from urlsweep.transport.hosts_file import HostsFile, hosts_path
+from urlsweep.transport.lean.transport import LeanTransport
 from urlsweep.transport.options import TransportOptions
 from urlsweep.transport.session import SessionTransport
+from urlsweep.transport.session_names import PublicResolver
 
 Zone = dict[tuple[str, str], Any]
 """(name, "A" or "AAAA") -> addresses, an rcode, "drop", "truncate", or "garbage"; what is missing is NXDOMAIN, or
@@ -135,12 +138,41 @@ async def make_resolver(name_server: NameServer) -> AsyncIterator[MakeResolver]:
         await resolver.aclose()
 
 
-@pytest.fixture
-def resolver(make_resolver: MakeResolver) -> Resolver:
-    return make_resolver()
+class LeanResolver:
+    """The fast transport's look-ups, asked as the session's are."""
+
+    def __init__(self, transport: LeanTransport) -> None:
+        self._transport = transport
+        self._names = transport.lookups._names
+
+    async def addresses(self, host: str, port: int) -> tuple[str, ...]:
+        asked = asyncio.create_task(self._transport.lookups.addresses(host, port))
+        await asyncio.sleep(0)
+        if self._transport._timer is None:
+            self._transport._on_tick()  # as a request would see to
+        return await asked
+
+    async def aclose(self) -> None:
+        await self._transport.aclose()
 
 
-async def _denied(resolver: Resolver, host: str, port: int = 80) -> LookupFailedError:
+AnyResolver = Resolver | LeanResolver
+
+
+@pytest.fixture(params=["aiodns", "lean"])
+async def resolver(
+    request: pytest.FixtureRequest, make_resolver: MakeResolver, name_server: NameServer
+) -> AsyncIterator[AnyResolver]:
+    if request.param == "aiodns":
+        yield make_resolver()
+        return
+    options = TransportOptions(resolvers=(f"127.0.0.1:{name_server.port}",), proxies_from_environment=False)
+    lean = LeanResolver(LeanTransport(options, needed_fields=()))
+    yield lean
+    await lean.aclose()
+
+
+async def _denied(resolver: AnyResolver, host: str, port: int = 80) -> LookupFailedError:
     with pytest.raises(LookupFailedError) as caught:
         await resolver.addresses(host, port)
     assert caught.value.detail.isprintable()
@@ -150,14 +182,14 @@ async def _denied(resolver: Resolver, host: str, port: int = 80) -> LookupFailed
 # --- answers ----------------------------------------------------------------------------------------------------------
 
 
-async def test_both_families(resolver: Resolver, zone: Zone, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_both_families(resolver: AnyResolver, zone: Zone, monkeypatch: pytest.MonkeyPatch) -> None:
     zone["both.example", "A"], zone["both.example", "AAAA"] = ["192.0.2.1", "192.0.2.2"], ["2001:db8::1"]
     for prefers_ipv6 in (False, True):
         monkeypatch.setattr(dns, "_has_ipv6_route", lambda answer=prefers_ipv6: answer)
         addresses = await resolver.addresses("both.example", 80)
         assert sorted(addresses) == ["192.0.2.1", "192.0.2.2", "2001:db8::1"]
         assert (addresses[0] == "2001:db8::1") is prefers_ipv6
-        resolver._remembered.clear()
+        resolver._names._remembered.clear()
 
 
 @pytest.mark.parametrize(("family", "expected"), [("ipv4", ("192.0.2.1",)), ("ipv6", ("2001:db8::1",))])
@@ -169,19 +201,19 @@ async def test_one_family(
     assert name_server.queries.total() == 1
 
 
-async def test_through_an_alias(resolver: Resolver, zone: Zone) -> None:
+async def test_through_an_alias(resolver: AnyResolver, zone: Zone) -> None:
     zone["www.example", "A"] = ["=cdn.example", "192.0.2.1"]
     assert await resolver.addresses("www.example", 80) == ("192.0.2.1",)
 
 
 @pytest.mark.parametrize("host", ["UPPER.example", "upper.example.", "under_score.example"])
-async def test_names_as_urls_have_them(resolver: Resolver, zone: Zone, host: str) -> None:
+async def test_names_as_urls_have_them(resolver: AnyResolver, zone: Zone, host: str) -> None:
     zone[host.lower().rstrip("."), "A"] = ["192.0.2.1"]
     assert await resolver.addresses(host, 80) == ("192.0.2.1",)
 
 
 async def test_a_server_that_was_quick_so_far_is_waited_for(
-    resolver: Resolver, zone: Zone, name_server: NameServer
+    resolver: AnyResolver, zone: Zone, name_server: NameServer
 ) -> None:
     for number in range(20):  # c-ares makes its time-out from how long these took
         zone[f"quick-{number}.test", "A"] = ["192.0.2.1"]
@@ -191,7 +223,7 @@ async def test_a_server_that_was_quick_so_far_is_waited_for(
     assert await resolver.addresses("slow.test", 80) == ("192.0.2.2",)
 
 
-async def test_a_truncated_answer_is_asked_for_again_by_tcp(resolver: Resolver, zone: Zone) -> None:
+async def test_a_truncated_answer_is_asked_for_again_by_tcp(resolver: AnyResolver, zone: Zone) -> None:
     zone["long.example", "A"] = "truncate"
     assert await resolver.addresses("long.example", 80) == ("192.0.2.7",)
 
@@ -218,7 +250,7 @@ async def test_a_truncated_answer_is_asked_for_again_by_tcp(resolver: Resolver, 
     ],
 )
 async def test_what_no_address_means(
-    resolver: Resolver,
+    resolver: AnyResolver,
     zone: Zone,
     monkeypatch: pytest.MonkeyPatch,
     ipv4: Any,
@@ -247,7 +279,7 @@ async def test_what_no_address_means(
     ],
 )
 async def test_one_half_is_enough(
-    resolver: Resolver, zone: Zone, monkeypatch: pytest.MonkeyPatch, ipv4: Any, ipv6: Any, expected: str
+    resolver: AnyResolver, zone: Zone, monkeypatch: pytest.MonkeyPatch, ipv4: Any, ipv6: Any, expected: str
 ) -> None:
     monkeypatch.setattr(dns, "LOOKUP_SECONDS", 0.2)
     zone["name.example", "A"], zone["name.example", "AAAA"] = ipv4, ipv6
@@ -255,7 +287,7 @@ async def test_one_half_is_enough(
 
 
 async def test_an_unreadable_answer_is_no_denial(
-    resolver: Resolver, zone: Zone, monkeypatch: pytest.MonkeyPatch
+    resolver: AnyResolver, zone: Zone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dns, "LOOKUP_SECONDS", 0.2)
     zone["bad.example", "A"] = zone["bad.example", "AAAA"] = "garbage"
@@ -263,7 +295,7 @@ async def test_an_unreadable_answer_is_no_denial(
 
 
 @pytest.mark.parametrize("host", [f"{'a' * 64}.example", "a..b.example", ".".join(["abcdefgh"] * 40)])
-async def test_a_name_that_the_dns_cannot_hold(resolver: Resolver, name_server: NameServer, host: str) -> None:
+async def test_a_name_that_the_dns_cannot_hold(resolver: AnyResolver, name_server: NameServer, host: str) -> None:
     error = await _denied(resolver, host)
     assert error.reason is Reason.DNS_NOT_FOUND
     assert "cannot exist" in error.detail
@@ -298,12 +330,12 @@ async def test_localhost_is_loopback(
 
 
 @pytest.mark.parametrize("host", ["invalid", "no.such.invalid", "duckduckgo.onion"])
-async def test_names_that_do_not_exist_in_the_dns(resolver: Resolver, name_server: NameServer, host: str) -> None:
+async def test_names_that_do_not_exist_in_the_dns(resolver: AnyResolver, name_server: NameServer, host: str) -> None:
     assert (await _denied(resolver, host)).reason is Reason.DNS_NOT_FOUND
     assert not name_server.queries
 
 
-async def test_names_that_only_look_special(resolver: Resolver, zone: Zone) -> None:
+async def test_names_that_only_look_special(resolver: AnyResolver, zone: Zone) -> None:
     zone["notlocalhost", "A"] = zone["localhost.example", "A"] = ["192.0.2.1"]
     assert await resolver.addresses("localhost.example", 80) == ("192.0.2.1",)
     assert await resolver.addresses("notlocalhost", 80) == ("192.0.2.1",)
@@ -493,7 +525,7 @@ async def test_closing_ends_every_look_up(make_resolver: MakeResolver) -> None:
     assert (await _denied(resolver, "b.example")).reason is Reason.DNS_FAILURE
 
 
-async def test_closing_in_the_middle_of_a_real_look_up(resolver: Resolver, zone: Zone) -> None:
+async def test_closing_in_the_middle_of_a_real_look_up(resolver: AnyResolver, zone: Zone) -> None:
     zone["silent.example", "A"] = zone["silent.example", "AAAA"] = "drop"
     waiting = asyncio.create_task(resolver.addresses("silent.example", 80))
     await asyncio.sleep(0.01)
@@ -528,7 +560,7 @@ async def test_where_aiodns_cannot_run_the_system_is_asked(monkeypatch: pytest.M
 
     monkeypatch.setattr("aiodns.DNSResolver", cannot)
     assert isinstance(dns._backend(TransportOptions()), SystemBackend)
-    monkeypatch.setattr(dns, "aiodns", None)
+    monkeypatch.setitem(sys.modules, "aiodns", None)
     assert isinstance(dns._backend(TransportOptions()), SystemBackend)
 
 

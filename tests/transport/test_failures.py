@@ -14,7 +14,7 @@ import pytest
 from aiohttp.client_reqrep import ConnectionKey
 
 from urlsweep.core.model import Reason
-from urlsweep.transport import failures
+from urlsweep.transport import failures, session_failures
 from urlsweep.transport.dns import LookupFailedError
 from urlsweep.transport.exchange import Exchange, Stage, Wire
 from urlsweep.transport.session import DisconnectedError
@@ -28,7 +28,7 @@ def exchange(stage: Stage = Stage.CONNECT, *, opening: bytes = b"", proxy: str |
 
 
 def explained(error: BaseException, at: Exchange) -> failures.Explanation:
-    explanation = failures.explain(error, at)
+    explanation = session_failures.explain(error, at)
     assert explanation is not None
     assert explanation.detail.isprintable()
     return explanation
@@ -76,9 +76,11 @@ def test_several_addresses_failed_differently(text: str, reason: Reason) -> None
 
 @pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM])
 def test_this_machines_shortages_are_told_apart(number: int) -> None:
-    assert failures.is_our_shortage(_connector_error(number))
-    assert failures.is_our_shortage(_connector_error(None, f"Multiple exceptions: [Errno {number}] x, [Errno 111] y"))
-    assert not failures.is_our_shortage(_connector_error(errno.ECONNREFUSED))
+    assert session_failures.is_our_shortage(_connector_error(number))
+    assert session_failures.is_our_shortage(
+        _connector_error(None, f"Multiple exceptions: [Errno {number}] x, [Errno 111] y")
+    )
+    assert not session_failures.is_our_shortage(_connector_error(errno.ECONNREFUSED))
 
 
 @pytest.mark.parametrize(
@@ -146,7 +148,7 @@ def test_the_address_is_told_where_connecting_failed(error: Exception, stage: St
     ],
 )
 def test_everything_else(error: Exception, stage: Stage, reason: Reason | None) -> None:
-    explanation = failures.explain(error, exchange(stage))
+    explanation = session_failures.explain(error, exchange(stage))
     assert (None if explanation is None else explanation.reason) is reason
 
 
@@ -182,11 +184,11 @@ class _Verification(ssl.SSLCertVerificationError):
 def test_verification_codes(code: int, reason: Reason) -> None:
     error = aiohttp.ClientConnectorCertificateError(KEY, _Verification(code, "odd\x1b[31m"))
     assert explained(error, exchange(Stage.HANDSHAKE)).reason is reason
-    assert failures.verify_code(error) == code
+    assert session_failures.verify_code(error) == code
 
 
 def test_no_certificate_no_code() -> None:
-    assert failures.verify_code(_connector_error(errno.ECONNREFUSED)) is None
+    assert session_failures.verify_code(_connector_error(errno.ECONNREFUSED)) is None
 
 
 @pytest.mark.parametrize(
@@ -245,4 +247,4 @@ def test_a_proxys_trouble_is_told_as_the_proxys() -> None:
 
 
 async def test_cancellation_is_none_of_it() -> None:
-    assert failures.explain(asyncio.CancelledError(), exchange()) is None
+    assert session_failures.explain(asyncio.CancelledError(), exchange()) is None

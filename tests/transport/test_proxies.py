@@ -17,6 +17,13 @@ from urlsweep.core.model import Failure, Reason, Reply
 from urlsweep.transport.options import TransportOptionError, TransportOptions
 from urlsweep.transport.proxies import ProxyChoice
 
+
+@pytest.fixture
+def transport_kind() -> str:
+    """The one that speaks to proxies."""
+    return "session"
+
+
 if TYPE_CHECKING:
     from tests.transport.conftest import Ask, MakeTransport, Peer, ScriptedServer, Serve
 

@@ -13,13 +13,15 @@ import aiohttp
 import pytest
 
 from urlsweep.core.model import Failure, Reason, Reply, Request
-from urlsweep.transport import BodyError, dns, failures, session
+from urlsweep.transport import BodyError, Transport, bounds, session_failures
 from urlsweep.transport.decoding import PIECE_BYTES
 
 if TYPE_CHECKING:
     from tests.transport.conftest import Ask, MakeTransport, Peer, Serve
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+SESSION_ONLY = pytest.mark.parametrize("transport_kind", ["session"])  # what is planted is aiohttp's
 
 
 async def always_ok(peer: Peer) -> None:
@@ -50,7 +52,7 @@ async def test_a_connection_is_kept_for_the_next_request(serve: Serve, ask: Ask,
 
 
 async def test_a_body_of_64_kib_is_drained(serve: Serve, ask: Ask) -> None:
-    body = b"x" * session.DRAIN_BYTES
+    body = b"x" * bounds.DRAIN_BYTES
 
     async def script(peer: Peer) -> None:
         while True:
@@ -96,7 +98,7 @@ async def test_a_longer_body_is_not_read(serve: Serve, ask: Ask, head: bytes) ->
 async def test_a_short_body_that_does_not_come_costs_the_connection_not_the_reply(
     serve: Serve, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session, "DRAIN_SECONDS", 0.02)
+    monkeypatch.setattr(bounds, "DRAIN_SECONDS", 0.02)
 
     async def stingy(peer: Peer) -> None:
         await peer.head()
@@ -261,6 +263,7 @@ async def test_the_next_address_is_tried(serve: Serve, ask: Ask) -> None:
     assert reply.address == "::1"
 
 
+@SESSION_ONLY
 async def test_no_answer_to_the_connection_attempt(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     loop = asyncio.get_running_loop()
 
@@ -302,7 +305,7 @@ async def test_a_header_that_does_not_end_in_time(serve: Serve, ask: Ask) -> Non
 async def test_a_shortage_of_descriptors_is_waited_for(
     serve: Serve, ask: Ask, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    monkeypatch.setattr(session, "SHORTAGE_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(bounds, "SHORTAGE_PAUSE_SECONDS", 0.001)
     server = await serve(always_ok)
     real, refusals = socket.socket, 3
 
@@ -330,6 +333,7 @@ async def test_a_shortage_that_lasts_is_told_as_this_machines(ask: Ask, monkeypa
     assert failure.address is None
 
 
+@SESSION_ONLY
 async def test_a_shortage_gives_idle_connections_up(serve: Serve, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     server = await serve(always_ok)
     other = await serve(always_ok)
@@ -383,7 +387,8 @@ async def test_only_the_public_ones_of_a_names_addresses_are_connected_to(
     serve: Serve, ask: Ask, make_transport: MakeTransport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     private, public = await serve(always_ok, host="127.0.0.1"), await serve(always_ok, host="::1")
-    monkeypatch.setattr(dns, "is_public", lambda address: address == "::1")
+    for place in ("session_names", "lean.call"):
+        monkeypatch.setattr(f"urlsweep.transport.{place}.is_public", lambda address: address == "::1")
     transport = make_transport(
         resolve=(("both.example", public.port, "127.0.0.1"), ("both.example", public.port, "::1"))
     )
@@ -419,6 +424,7 @@ async def test_closing_ends_what_is_under_way(serve: Serve, ask: Ask, make_trans
         await ask(server.url(), transport=transport)
 
 
+@SESSION_ONLY
 async def test_a_bug_is_not_called_a_dead_link(serve: Serve, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     async def buggy(*_: Any) -> None:
         raise KeyError("bug")
@@ -431,7 +437,7 @@ async def test_a_bug_is_not_called_a_dead_link(serve: Serve, ask: Ask, monkeypat
 # --- bodies -----------------------------------------------------------------------------------------------------------
 
 
-async def _read(transport: session.SessionTransport, url: str, patience: float = 5.0) -> bytes:
+async def _read(transport: Transport, url: str, patience: float = 5.0) -> bytes:
     async with transport.open(Request(url, "GET", "host", timeout=patience)) as (reply, chunks):
         assert isinstance(reply, Reply)
         parts = [chunk async for chunk in chunks]
@@ -513,7 +519,7 @@ async def test_a_body_that_stalls_is_given_up(serve: Serve, make_transport: Make
 async def test_a_body_that_drips_on_is_given_up(
     serve: Serve, make_transport: MakeTransport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session, "BODY_TIMEOUTS", 0.01)
+    monkeypatch.setattr(bounds, "BODY_TIMEOUTS", 0.01)
 
     async def drip(peer: Peer) -> None:
         await peer.head()
@@ -557,4 +563,4 @@ async def test_opening_what_cannot_be_had_gives_the_failure(make_transport: Make
 def test_a_cause_is_looked_for_once_in_a_circle() -> None:
     first, second = OSError(1), OSError(2)
     first.__cause__, second.__cause__ = second, first
-    assert list(failures.causes(first)) == [first, second]
+    assert list(session_failures.causes(first)) == [first, second]

@@ -65,6 +65,7 @@ class _Output:
     report: Report
     stream: BinaryIO
     is_ours: bool  # to be closed
+    batch: io.BytesIO  # what the report wrote: a stream that is flushed for each row costs more than the row
 
 
 class Outputs:
@@ -73,8 +74,6 @@ class Outputs:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._open: list[_Output] = []
-        # On a terminal, rows have to be written around the progress line, which is moved only where there are any.
-        self._unshown = io.BytesIO() if console.shows_output else None
         self.failure: OSError | None = None  # the first one
         self.failed_name = ""
 
@@ -95,8 +94,7 @@ class Outputs:
             width=console.width(console.stdout) if console.shows_output else None,
         )
         in_files = replace(on_terminal, color=False, width=None)
-        stdout = console.stdout if outputs._unshown is None else outputs._unshown
-        outputs._add(STANDARD_OUTPUT, settings.format, stdout, on_terminal, settings, is_ours=False)
+        outputs._add(STANDARD_OUTPUT, settings.format, console.stdout, on_terminal, settings, is_ours=False)
         try:
             for path in settings.output:
                 try:
@@ -122,12 +120,13 @@ class Outputs:
         *,
         is_ours: bool,
     ) -> None:
-        report = create(format_name, stream, options)
+        batch = io.BytesIO()
+        report = create(format_name, batch, options)
         if format_name in TABLES and options.columns_are_complete:
             report = KnownColumns(report, options.input_columns, self._console.warning)
         if settings.only:
             report = OnlyOutcomes(report, settings.only)
-        self._open.append(_Output(name, report, stream, is_ours))
+        self._open.append(_Output(name, report, stream, is_ours, batch))
 
     def write(self, rows: Sequence[Result]) -> None:
         """Write `rows` to every report that can still be written to."""
@@ -140,13 +139,20 @@ class Outputs:
                 self._let_go(output, error)
 
     def _show(self, output: _Output) -> None:
-        if output.stream is not self._unshown or not self._unshown.tell():
+        """Write what the report wrote, at once."""
+        if not output.batch.tell():
             return
+        written = output.batch.getvalue()
+        output.batch.seek(0)
+        output.batch.truncate()
+        if output.is_ours or not self._console.shows_output:
+            output.stream.write(written)
+            output.stream.flush()
+            return
+        # On a terminal, rows have to be written around the progress line, which is moved only where there are any.
         with self._console.above_progress():
-            self._console.stdout.write(self._unshown.getvalue())
-            self._console.stdout.flush()
-        self._unshown.seek(0)
-        self._unshown.truncate()
+            output.stream.write(written)
+            output.stream.flush()
 
     def close(self, summary: Summary) -> None:
         """End every report that can still be written to."""

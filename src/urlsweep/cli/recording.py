@@ -8,8 +8,8 @@ Not in here: the file (`journal`), what a run does (`running`), what is shown.
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 import hashlib
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -210,7 +210,7 @@ def _no_recall(url: Url) -> Verdict | None:  # noqa: ARG001  a Journal's signatu
 
 def now() -> str:
     """The time of day, RFC 3339."""
-    return rfc3339(dt.datetime.now(dt.UTC))
+    return rfc3339(time.time())
 
 
 def begun(

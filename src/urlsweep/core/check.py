@@ -18,9 +18,9 @@ The rules, in the order in which they apply to an answer:
 
 from __future__ import annotations
 
-import datetime as dt
 import random as random_module
 from collections import OrderedDict
+from datetime import datetime
 from http import HTTPStatus
 from typing import Final, Self
 
@@ -42,7 +42,7 @@ from urlsweep.core.model import (
     rfc3339,
 )
 from urlsweep.core.policy import Method, Policy, basic_authorization
-from urlsweep.core.pressure import is_push_back
+from urlsweep.core.pressure import Pressure, is_push_back, pressure_of
 from urlsweep.core.rate_limit import RATE_LIMIT_FIELDS, stated_wait
 from urlsweep.core.turn import Turn
 from urlsweep.core.urls import LONGEST_URL, Url, clip, is_public, names_private_host, redact, resolve, utf8_of
@@ -75,8 +75,11 @@ PARKS: Final = 50
 """Times that a URL is given back to its host's queue without losing a try: a bound, so that every check ends. Hosts end
 sooner, by their patience; this is for the one URL that is always pushed back by a host that answers all the others."""
 
-PARKS_ON_503: Final = 3
-"""The same for a 503 that names no time: it may as well be the page itself."""
+PARKS_UNSTATED: Final = 20
+"""The same where it is not said that it is asked too much: 503 without a word, or hung up on."""
+
+OWN_PARKS: Final = 2
+"""How often the same is done where the host answers others well: a limit may have met this URL by chance, again."""
 
 EARLY_CONNECT: Final = 4.0
 """Seconds in which all tries but the last have to connect: three SYNs (at 0, 1 and 3 s, RFC 6298). What does not answer
@@ -117,7 +120,7 @@ class Verdict(msgspec.Struct, frozen=True):
         final_url = self.final_url
         if url.fragment and "#" not in final_url:
             final_url += url.fragment
-        checked_at = None if self.checked_at is None else rfc3339(dt.datetime.fromtimestamp(self.checked_at, dt.UTC))
+        checked_at = None if self.checked_at is None else rfc3339(self.checked_at)
         return Result(
             url=target.url,
             outcome=self.outcome,
@@ -145,7 +148,8 @@ class Verdict(msgspec.Struct, frozen=True):
         """
         if row.final_url is None:
             return None
-        checked_at = None if row.checked_at is None else dt.datetime.fromisoformat(row.checked_at).timestamp()
+        # Half a millisecond more: rows are cut off to milliseconds, and this must not be cut to the one before.
+        checked_at = None if row.checked_at is None else datetime.fromisoformat(row.checked_at).timestamp() + 0.0005
         return cls(
             outcome=row.outcome,
             reason=row.reason,
@@ -213,6 +217,10 @@ def _said(status: int) -> str:
         return f"answered {status}"
 
 
+def _is_overload(event: Reply | Failure) -> bool:
+    return pressure_of(event, 0.0) is Pressure.OVERLOAD
+
+
 def _on_the_last_of(tries: int) -> str:
     return f" on the last of {tries} tries" if tries > 1 else ""
 
@@ -269,22 +277,25 @@ class Check:
         self._attempts += 1
         self._answered_at = wall
         if isinstance(event, Failure):
-            return (self._park(event, PARKS) if is_free else None) or self._after_failure(event, random)
+            return self._park(event, is_free=is_free) or self._after_failure(event, random)
         wall_evidence = wall_of(event)
         if wall_evidence is not None:
             return self._confirm() or self._verdict(Outcome.UNVERIFIED, Reason.BOT_WALL, event, wall_evidence)
         is_accepted = self._policy.accepts(event.status)
         if not is_accepted and event.status >= 400 and is_push_back(event, wall):
-            return (self._park(event, PARKS) if is_free else None) or self._after_push_back(event, wall, random)
+            return self._park(event, is_free=is_free) or self._after_push_back(event, wall, random)
         if self._policy.follow and event.status in REDIRECTS:
             location = event.get("location")
             if location is not None and location.strip():
                 return self._follow(event, location)
         if is_accepted:
             return self._accept(event)
-        if is_free and (parked := self._park(event, PARKS_ON_503)) is not None:
-            return parked
-        return self._confirm() or self._after_refusal(event, random)
+        return self._park(event, is_free=is_free) or self._confirm() or self._after_refusal(event, random)
+
+    def pressure_of(self, event: Reply | Failure, wall: float) -> Pressure:
+        """What `event`, the answer to the request given last, says of its host's load: for `Pacer.release`."""
+        is_accepted = isinstance(event, Reply) and event.status >= 400 and self._policy.accepts(event.status)
+        return pressure_of(event, wall, is_head=self._method == "HEAD", is_accepted=is_accepted)
 
     def unfinished(self) -> Verdict:
         """The verdict where the run ends now: no answer has decided anything."""
@@ -300,10 +311,16 @@ class Check:
     def given_up(self, host_key: str, event: Reply | Failure) -> Verdict:
         """The verdict where `host_key`, which was to be asked next, was given up (see `Pacer`) after `event`.
 
-        `unverified` where it pushed back to the end, whatever code it used; `down` where it cannot be reached.
+        `unverified` where it pushed back to the end, whatever code it used; `down` where it cannot be reached, or
+        answered nothing but 503 without a word about when to come again.
         """
         asked = "asked again" if self._attempts else "asked itself"
         own = self._parked_after
+        if _is_overload(event) and own is not None and _is_overload(own):
+            event = own
+        if isinstance(event, Reply) and not is_push_back(event, 0.0):
+            detail = f"{host_key} {_said(event.status)} to the end, whatever it was asked: not {asked}"
+            return self._verdict(Outcome.DOWN, http_reason(event.status), own, detail)
         if isinstance(event, Reply):
             detail = f"{host_key} {_said(event.status)} to the end, however slowly it was asked: not {asked}"
             return self._verdict(Outcome.UNVERIFIED, Reason.RATE_LIMITED, own, detail)
@@ -317,7 +334,8 @@ class Check:
         2.3.1.4). A site that does not answer at all is `down`, for its robots.txt as for its URLs.
         """
         if because is None:
-            return self._verdict(Outcome.SKIPPED, Reason.SKIP_ROBOTS, None, "robots.txt disallows it")
+            what = f"the redirect's target {self._current.shown}" if self._hops else "it"
+            return self._verdict(Outcome.SKIPPED, Reason.SKIP_ROBOTS, None, f"robots.txt disallows {what}")
         if because.reason == Reason.RATE_LIMITED or because.status is None:
             detail = f"not asked: its robots.txt could not be had ({because.detail})"
             return self._verdict(because.outcome, because.reason, None, detail)
@@ -421,17 +439,23 @@ class Check:
     def _bad_redirect(self, reason: Reason, reply: Reply, detail: str) -> Ask | Verdict:
         return self._confirm() or self._verdict(Outcome.BROKEN, reason, reply, detail)
 
-    def _park(self, event: Reply | Failure, at_most: int) -> Ask | None:
-        """Back to the end of the queue; None when that was done too often. By GET, since only GET can end it."""
-        if self._parks >= at_most:
+    def _park(self, event: Reply | Failure, *, is_free: bool) -> Ask | None:
+        """Back to the queue's end, without losing a try; None where that is not right, or was done too often.
+
+        By GET, since only GET can end it.
+        """
+        # What a URL is asked for again after it was parked, and fails when others do not, may yet be a limit's doing.
+        in_doubt = not is_free and 0 < self._parks <= OWN_PARKS and _is_overload(event)
+        most = PARKS_UNSTATED if _is_overload(event) else PARKS
+        if not in_doubt and not (is_free and self._parks < most):
             return None
         self._parks += 1
         self._parked_after = event
         self._head_said_no = False
-        if self._method == "HEAD" and isinstance(event, Reply):
+        if self._method == "HEAD" and pressure_of(event, 0.0) is Pressure.PUSH_BACK:
             self._trust.pushed_back(self.url.host_key)
         self._start_chain("GET")
-        return Ask(self._request())
+        return Ask(self._request(), turn=Turn.LATE if in_doubt else Turn.NEXT)
 
     def _after_push_back(self, reply: Reply, wall: float, random: random_module.Random) -> Ask | Verdict:
         wait = stated_wait(reply, wall)

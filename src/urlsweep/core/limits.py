@@ -63,6 +63,10 @@ class Limits:
     """Seconds for which a host that answered before and cannot be connected to any more is tried again, and a network
     that has gone: past a restart; longer is an outage that a person wants to hear of."""
 
+    overload_patience: float = 75.0
+    """The same for a host that answers 503 without saying when to come again, or hangs up, whatever it is asked: past a
+    limit by the minute, which some servers keep in just these ways."""
+
     host_start: int = 4
     """What a shared host stands from a stranger; browsers use 6 connections to one HTTP/1.1 host."""
 
@@ -92,6 +96,7 @@ class Limits:
             check_rate("total_rate", self.total_rate)
         _check("patience", self.patience, 0, LONGEST_PATIENCE)
         _check("outage_patience", self.outage_patience, 0, LONGEST_PATIENCE)
+        _check("overload_patience", self.overload_patience, 0, LONGEST_PATIENCE)
         if not 0 < self.silent_share <= 1:
             raise PolicyError(f"silent_share must be more than 0 and at most 1, not {self.silent_share}")
 

@@ -19,10 +19,11 @@ one request goes as a probe, and the rest after it succeeds (as TCP's congestion
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections import Counter, deque
 from typing import Final
 
 from urlsweep.core.limits import Bounds, Limits
+from urlsweep.core.ticket import Ticket
 
 MOST_CAUTION: Final = 64
 """Bound's worths of good answers that a step up takes at most, on a host that pushed back at just that step again and
@@ -46,7 +47,11 @@ LESS_AFTER_LOSS: Final = 0.9
 """Of a rate, after a 503 among good answers: one too many, or a bad page."""
 
 NEAR: Final = 0.95
-"""... up to this part of it; ..."""
+FARTHEST: Final = 0.8
+"""... up to this part of it, and to twice as far below it with every push-back at about the same rate; ..."""
+
+BURST: Final = 0.75
+"""Pushed back at less than this part of a rate that went well before: that was a burst."""
 
 CREEP: Final = 0.01
 """... from there on, after a while, by this share of it a second, twice that with every `CREEP_DOUBLES` seconds that
@@ -55,7 +60,7 @@ bring no push-back: the limit may be gone."""
 BURSTY_CREEP: Final = 0.03
 """The same for a host that stands bursts: a bucket that is not empty forgives a while above its rate."""
 
-CREEP_DOUBLES: Final = 5.0
+CREEP_DOUBLES: Final = 8.0
 STEEPEST_CREEP: Final = 0.25
 
 SHORTEST_HOLD: Final = 2.0
@@ -83,18 +88,26 @@ FEWEST_TO_TELL: Final = 8
 WINDOW: Final = 20.0
 """Seconds of the past that an estimate reaches back at least: older push-backs are forgotten."""
 
+SPREAD: Final = 0.5
+"""Of a request's time over the bound: so far apart requests are kept where neither a rate nor a limit is known."""
+
 LATENESS: Final = 0.01
 """Seconds of lateness (a busy machine's timers) that evenly spaced requests make up for, on a host that is known to
 stand bursts; others are not sent one."""
 
 LOSS_SHARE: Final = 0.25
 """Of the last answers, about sixteen: with so many 503s it is the host and not its pages, ..."""
-LEAST_LOSS_SHARE: Final = 0.1
+LEAST_LOSS_SHARE: Final = 0.065
 """With fewer, they are the pages' own. In between, a rate that was learned is lowered."""
 LOSS_MEMORY: Final = 15 / 16
 
-LONE_REFUSALS: Final = 3
-"""... unless it answers 503 to so many single requests in a row, with growing pauses: then it is not about load."""
+MOST_FAIL_SHARE: Final = 0.15
+FAIL_MEMORY: Final = 63 / 64
+"""Where more than that of the pages asked for the first time fail, of about the last hundred, one that fails again
+tells nothing."""
+
+GATES_KEPT: Final = 64
+"""Of those closed last, what was answered well before each. An older failure is nobody's own fault for certain."""
 
 GATE_INTERVALS: Final = 4
 """A gate of our own stays closed for the time in which the host let so many requests through, `first_wait` at most."""
@@ -111,32 +124,44 @@ class Pace:
         "_ceiling",
         "_closed",
         "_cycle_began",
+        "_fail_share",
+        "_gates",
         "_good_answers",
+        "_good_sent_at",
         "_grown_at",
         "_hold",
+        "_is_about_count",
         "_is_bursty",
         "_is_paced",
         "_latency",
         "_limits",
         "_loss_share",
         "_losses",
+        "_lost_again",
         "_lost_at",
+        "_lost_sent_at",
+        "_near",
+        "_outage_patience",
         "_outage_since",
+        "_overstates",
         "_pushed_at",
         "_pushed_since",
         "_rate",
-        "_refusals",
         "_sent_at",
         "_served_at_once",
         "_slowest",
         "_start",
+        "_states",
         "_steps",
         "_sustained",
+        "_told_until",
+        "_unlearned",
         "bound",
         "cap",
         "gap",
         "in_flight",
         "is_outage",
+        "is_overloaded",
         "is_probing",
         "opens_at",
         "push_backs",
@@ -155,17 +180,27 @@ class Pace:
         self.opens_at = 0.0  # when the next request may go: the gate, or the spacing
         self._sent_at = -math.inf  # the last request
         self.is_probing = False  # after push-back: one at a time until an answer
-        self.is_outage = False  # it answered, and then could not be connected to any more
+        self.is_outage = False  # it answered, and then could not be connected to any more, or answered nothing well
+        self.is_overloaded = False  # it is the latter
         self.storm = 0  # push-backs heeded
         self.rounds = 0  # of them, since the last answer
         self.push_backs: Counter[str] | None = None  # by their kind
         self._pushed_since = 0.0  # when the first of `rounds` came
-        self._outage_since = 0.0  # when it could not be connected to any more
+        self._outage_since = 0.0  # when that began
+        self._outage_patience = 0.0  # seconds from then on
         self._pushed_at = 0.0  # the last one heeded
         self._losses = 0  # in a row
+        self._lost_again = 0  # times in a row at the same bound as the time before, as soon as that was reached
         self._lost_at = 0  # the bound at the last of them
+        self._lost_sent_at = math.inf  # when that was sent with which an outage was noticed, the last time
+        self._fail_share = 0.0  # of pages asked for the first time
         self._loss_share = 0.0  # 503s among the last answers
-        self._refusals = 0  # 503s in a row to requests that were alone
+        self._good_sent_at = -math.inf  # when the last request that was answered well was sent
+        self._unlearned: tuple[float | None, float, int] | None = None  # rate, ceiling and bound before the outage
+        self._gates: deque[tuple[float, float]] | None = None  # when each was closed, and `_good_sent_at` then
+        self._states = False  # it says so when it is asked too much: what it answers 503 to is no matter of its rate
+        self._told_until = -math.inf  # when the host said last that it may be asked again
+        self._overstates = False  # it was wrong by more than patience: what it says is about single pages
         self._caution = 1
         self._good_answers = 0  # since the bound last changed, with the bound in use
         self._served_at_once = 0  # the most that were out when one was sent that was answered well
@@ -176,7 +211,9 @@ class Pace:
         self._latency = 0.0  # seconds, smoothed; known from the first push-back on
         self._rate: float | None = None  # requests a second, as learned
         self._ceiling = math.inf  # a rate that was too much
+        self._near = NEAR  # how far up to the ceiling the pace grows in steps
         self._sustained = 0.0  # the highest rate that a step was taken from
+        self._is_about_count = False  # the last push-back was to more at once than were ever served
         self._is_bursty = False  # it lets bursts through above its rate: higher rates that went well prove nothing
         self._hold = SHORTEST_HOLD
         self._closed = 0.0  # seconds that the gate was closed for, last
@@ -188,6 +225,12 @@ class Pace:
     def room(self) -> int:
         """Requests that may be out at once, now."""
         return 1 if self.is_probing else self.bound
+
+    @property
+    def wants_control(self) -> bool:
+        """Whether the next probe should be a request that was answered well before: if it is again, it is not the host
+        that fails but its pages. Every other one: that page may have gone, too."""
+        return self.is_probing and self.is_overloaded and self.rounds % 2 == 1
 
     @property
     def is_calm(self) -> bool:
@@ -226,7 +269,7 @@ class Pace:
         self._sent_at = now
         if self._began < 0:
             self._began = self._cycle_began = now
-        if self.storm or self.gap:
+        if self.storm or self._loss_share or self.gap:
             self._space(now)
         return self.in_flight
 
@@ -239,26 +282,31 @@ class Pace:
     def _interval(self) -> float:
         if self._rate is not None:
             return 1 / self._rate
-        return self._latency / self.bound if self.storm else 0.0
+        if not self.storm and not self._loss_share:
+            return 0.0
+        # Also after a single 503: two at the same moment may be more than a strict limit lets through. Where it is not
+        # known that there is one, half the distance leaves the bound in use, whatever the latency does.
+        is_limited = self._states or self._caution > CAUTION_AFTER_LOSS
+        return (1.0 if is_limited else SPREAD) * self._latency / self.bound
 
     # -- answers; in_flight is lowered by the caller first
 
-    def good(self, now: float, level: int, elapsed: float) -> None:
-        """A good answer to a request of this level, `elapsed` seconds after it was sent."""
-        self.rounds = self._losses = self._refusals = 0
-        self.is_probing = self.is_outage = False
+    def good(self, now: float, ticket: Ticket, elapsed: float, *, is_first: bool = True) -> None:
+        """A good answer, which took `elapsed` seconds. `is_first`: its page has never failed."""
+        if self.push_backs is not None or self.is_probing:
+            self._recover(now, ticket)
+            if is_first:
+                self._fail_share *= FAIL_MEMORY
         self._admitted += 1
-        if self._loss_share:
-            self._loss_share *= LOSS_MEMORY
-        if level > self._served_at_once:
-            self._served_at_once = level
+        if ticket.level > self._served_at_once:
+            self._served_at_once = ticket.level
         is_bound_in_use = self.in_flight >= self.bound - 1
         if is_bound_in_use and self.bound < self.cap:
             self._good_answers += 1
             if self._good_answers >= self.bound * self._caution:
                 self._good_answers = 0
                 self.bound += 1
-        if self.storm:
+        if self.storm or self._loss_share:
             self._latency += (elapsed - self._latency) * 0.2
             if self._is_paced and (not is_bound_in_use or self.bound == 1):
                 self._speed_up(now)
@@ -266,14 +314,43 @@ class Pace:
         elif self._good_answers == 0:
             self._latency = elapsed
 
-    def error(self) -> None:
-        """An answer, or a failure, that says nothing of load."""
-        self.rounds = 0
-        self._admitted += 1
-        self.is_probing = self.is_outage = False
+    def _recover(self, now: float, ticket: Ticket) -> None:
+        """What a good answer says where there was trouble before."""
+        is_news = ticket.storm == self.storm
+        if self.is_outage:
+            if is_news and self._unlearned is not None and self._closed >= 2 * self._limits.first_wait:
+                # It failed a single request too, after a rest: what was learned when that began was nothing.
+                self._rate, self._ceiling, self.bound = self._unlearned
+            if ticket.is_control and self.rounds == 1 and self._gates:
+                self._gates.pop()  # it was closed for nothing: the host is well, its pages are not
+        # What was sent before the last push-back says nothing of the time after it, unless it was too many at once that
+        # the host minded, or what was sent after a failed one is answered well.
+        if is_news or self._is_about_count or (self.is_outage and ticket.sent_at > self._lost_sent_at):
+            self.rounds = self._losses = 0
+            self.is_probing = self.is_outage = self.is_overloaded = self._is_about_count = False
+        if ticket.sent_at > self._good_sent_at:
+            self._good_sent_at = ticket.sent_at
+            if now < self._told_until and ticket.sent_at > self._pushed_at:
+                self._overstates = True
+        self._loss_share *= LOSS_MEMORY
 
-    def stall(self, kind: str) -> None:
-        """A time-out or a reset after the connection stood: it may be the page."""
+    def error(self, ticket: Ticket) -> None:
+        """An answer, or a failure, that says nothing of load."""
+        self._admitted += 1
+        if ticket.storm == self.storm and not self.is_overloaded:
+            self.rounds = 0
+            self.is_probing = self.is_outage = False
+
+    def doubt(self, kind: str) -> None:
+        """What `overload` is, to a HEAD: GET will tell."""
+        if self.served_well:
+            self._count(kind)
+
+    def stall(self, kind: str, failed_at: float | None) -> None:
+        """A time-out after the connection stood: it may be the page. `failed_at`: see `overload`."""
+        if self._is_the_pages_own(failed_at):
+            self._count(kind)
+            return
         self._lose(kind)
         self._losses += 1
         if self._losses >= LOSSES_IN_A_ROW:
@@ -281,48 +358,69 @@ class Pace:
             self.bound = max(self.bound // 2, min(self.bound, self._start))
             self._losses = 0
 
-    def overload(self, now: float, kind: str, storm: int, level: int) -> bool:
-        """A 503 that names no time, from a host that answered well before: it is asked too much, or it is the page.
+    def overload(self, now: float, kind: str, ticket: Ticket, failed_at: float | None = None) -> bool:
+        """A 503 that names no time, or a reset, from a host that answered well before: is it asked too much, or is it
+        the page? Many of them are push-back (nginx's limit_req says nothing else).
 
-        Many of them are push-back (nginx's limit_req says nothing else). Whether this one says nothing about its URL:
-        not where it was asked alone, nor where others are answered well.
+        `failed_at`: when that was sent to which the same page failed before (None: nothing). If the host answered well
+        what was sent next, the page is to blame; where that is so of a later try, it is no sign of load either.
+        Gives whether the failure says nothing about its URL.
         """
-        if storm != self.storm:
+        is_own = self._is_the_pages_own(failed_at)
+        if is_own:
+            self._pushed_at = now  # load or not: nothing is speeded up meanwhile
+        if ticket.storm != self.storm or is_own:
             self._count(kind)
-            return True
-        self.is_outage = False
+            return not is_own
         if self.is_probing:
-            if self._closed < self._limits.first_wait:  # that was no rest
-                self._close(now, kind, None)
-                return True
-            self._refusals += 1
-            if self._refusals < LONE_REFUSALS:
-                self._close(now, kind, None)
-            else:
-                self.rounds = 0
-                self.is_probing = False
-                self.bound = max(1, min(self.bound, self._start // 2))
-            return False
-        if self._refusals >= LONE_REFUSALS:
-            return False
+            self._begin_outage(now)
+            self._lost_sent_at = ticket.sent_at
+            self._close(now, kind, None)
+            return True
+        if failed_at is None:
+            self._fail_share += (1 - self._fail_share) * (1 - FAIL_MEMORY)
         self._loss_share += (1 - self._loss_share) * (1 - LOSS_MEMORY)
         self._losses += 1
         if self._losses >= LOSSES_IN_A_ROW or self._loss_share >= LOSS_SHARE:
             self._losses = 0
             self._loss_share = 0.0
-            self._learn(now, level)
+            self._unlearned = self._rate, self._ceiling, self.bound
+            if not self._states:
+                self._learn(now, ticket.level)
             self._close(now, kind, None)
+            self._begin_outage(now)
+            self._lost_sent_at = ticket.sent_at
             return True
         self._lose(kind)
-        if self._rate is None or self._loss_share < LEAST_LOSS_SHARE:
-            return False
-        self._ceiling = min(self._ceiling, self._rate)
-        self._rate = max(self._rate * LESS_AFTER_LOSS, self._slowest)
+        if self._rate is not None and not self._states and self._loss_share >= LEAST_LOSS_SHARE:
+            self._ceiling = min(self._ceiling, self._rate)
+            self._rate = max(self._rate * LESS_AFTER_LOSS, self._slowest)
         return True
 
-    def unreached(self, now: float, kind: str, storm: int) -> None:
-        """A connection that failed, to a host that answered before; it was sent in `storm`."""
-        if storm != self.storm:
+    def _is_the_pages_own(self, failed_at: float | None) -> bool:
+        """Whether, after a request of this time that failed, another was answered well before any push-back."""
+        if failed_at is None or self._fail_share >= MOST_FAIL_SHARE:
+            return False
+        gates = self._gates
+        if gates is not None:
+            if len(gates) == GATES_KEPT and failed_at <= gates[0][0]:
+                return False
+            for closed_at, good_sent_at in gates:
+                if closed_at >= failed_at:
+                    return good_sent_at > failed_at
+        return self._good_sent_at > failed_at
+
+    def _begin_outage(self, now: float) -> None:
+        """From now on, unless one has begun already, it has `overload_patience` to answer something well."""
+        if not self.is_outage:
+            self.is_outage = True
+            self._outage_since = now
+            self._outage_patience = self._limits.overload_patience
+        self.is_overloaded = True
+
+    def unreached(self, now: float, kind: str, ticket: Ticket) -> None:
+        """A connection that failed, to a host that answered before."""
+        if ticket.storm != self.storm:
             self._count(kind)
         elif self.is_outage:
             self._close(now, kind, None)
@@ -335,25 +433,37 @@ class Pace:
             self.bound = max(1, self.bound // 2)
             self.is_outage = True
             self._outage_since = now
+            self._outage_patience = self._limits.outage_patience
+            self._unlearned = None
+            self._lost_sent_at = now
             self._close(now, kind, None)
 
-    def push_back(self, now: float, kind: str, storm: int, level: int, wait: float | None) -> None:
+    def control_failed(self, now: float, kind: str) -> None:
+        """What was answered well before is not any more: it is the host."""
+        self._close(now, kind, None)
+
+    def push_back(self, now: float, kind: str, ticket: Ticket, wait: float | None) -> None:
         """The host says that it is asked too much, and to wait so many seconds (None: does not say)."""
-        if storm != self.storm:  # one more of a storm that is being heeded
+        self._states = True
+        if wait is not None and wait > self._limits.patience and self._overstates:
+            wait = None
+        if ticket.storm != self.storm:  # one more of a storm that is being heeded
             self._count(kind)
             if wait is not None:
                 self.shut(now, wait)
             return
         self._losses = 0
-        self.is_outage = False
+        self.is_outage = self.is_overloaded = False
         if self.rounds == 0:
-            self._learn(now, level)
+            self._learn(now, ticket.level)
         elif wait is None and self._sustained * self._closed > 1:
             self._is_bursty = True  # not even one after such a pause: what went well before was a burst
         self._close(now, kind, wait)
+        self._is_about_count = self._is_about_count and wait is None
 
     def shut(self, now: float, wait: float) -> None:
         """Close the gate for `wait` seconds, `patience` at most: the host has said so."""
+        self._told_until = max(self._told_until, now + wait)
         self.opens_at = max(self.opens_at, now + min(wait, self._limits.patience))
 
     def is_given_up(self, now: float) -> bool:
@@ -367,7 +477,7 @@ class Pace:
         if not self.is_outage:
             return pushed_until
         # Of its own, from its start: what came before was another trouble. But two in turns end too.
-        return min(self._outage_since, pushed_until) + limits.outage_patience
+        return min(self._outage_since, pushed_until) + self._outage_patience
 
     def begin_anew(self) -> None:
         """After it was given up, for URLs that come much later: one is asked, as a probe."""
@@ -376,9 +486,11 @@ class Pace:
 
     def _lose(self, kind: str) -> None:
         self._count(kind)
-        is_there_again = self.bound == self._lost_at and self._good_answers <= self.bound
+        is_there_again = self.bound == self._lost_at and self._good_answers <= 2 * self.bound
         self._lost_at = self.bound
-        self._caution = min(MOST_CAUTION, self._caution * 2) if is_there_again else CAUTION_AFTER_LOSS
+        self._lost_again = self._lost_again + 1 if is_there_again else 0
+        # Once more may be chance; again and again it is one too many.
+        self._caution = min(MOST_CAUTION, self._caution * 2) if self._lost_again > 1 else CAUTION_AFTER_LOSS
         self.bound = max(1, self.bound - 1)
 
     def _count(self, kind: str) -> None:
@@ -388,6 +500,9 @@ class Pace:
 
     def _close(self, now: float, kind: str, wait: float | None) -> None:
         self._count(kind)
+        if self._gates is None:
+            self._gates = deque(maxlen=GATES_KEPT)
+        self._gates.append((now, self._good_sent_at))
         self.storm += 1
         self.is_probing = True
         self.rounds += 1
@@ -401,7 +516,10 @@ class Pace:
         elif self._latency and not self.is_outage:
             first = min(first, GATE_INTERVALS * self._latency / self.bound)
         own = min(limits.longest_wait, first * 2.0 ** min(self.rounds - 1, 64))
-        closed = own if wait is None else max(own, wait)
+        closed = own
+        if wait is not None:
+            closed = max(own, wait)
+            self._told_until = now + wait
         self._closed = closed
         # The last probe goes just when patience ends.
         self.opens_at = max(self.opens_at, min(now + closed, max(now, self._patience_ends_at)))
@@ -411,7 +529,8 @@ class Pace:
         self._good_answers = 0
         let_through = self._let_through(now)
         by_count = self._admitted >= ROUNDS_FOR_COUNT * self.bound if self.storm else self._admitted > 0
-        if by_count and level > 1 and level >= self._served_at_once:
+        self._is_about_count = by_count and level > 1 and level >= self._served_at_once
+        if self._is_about_count:
             self._served_at_once = level - 1
             self.bound = min(self.bound, level - 1)
             self._caution = min(MOST_CAUTION, self._caution * 2)
@@ -442,7 +561,8 @@ class Pace:
         is_confirmed = self._ceiling / SAME_RATE <= asked_at <= self._ceiling * SAME_RATE
         self._hold = min(LONGEST_HOLD, self._hold * 2) if is_confirmed else SHORTEST_HOLD
         # What went well before does not go well any more: it was a burst that went well.
-        self._is_bursty = self._is_bursty or asked_at < NEAR * self._sustained
+        self._is_bursty = self._is_bursty or asked_at < BURST * self._sustained
+        self._near = max(FARTHEST, 2 * self._near - 1) if is_confirmed else NEAR
         self._ceiling = asked_at
         at_least = let_through
         if not self._is_bursty and self._sustained <= CREDIBLE * let_through:
@@ -454,12 +574,12 @@ class Pace:
     def _speed_up(self, now: float) -> None:
         if self._rate is None:
             return
-        if self._rate < NEAR * self._ceiling and not self._is_bursty:
+        if self._rate < self._near * self._ceiling and not self._is_bursty:
             self._steps += 1
             if self._steps >= STEP_REQUESTS:
                 self._steps = 0
                 self._sustained = max(self._sustained, self._rate)
-                self._rate = min(self._rate * STEP, max(self._rate, NEAR * self._ceiling))
+                self._rate = min(self._rate * STEP, max(self._rate, self._near * self._ceiling))
             return
         # A bucket goes on filling while the gate is closed; with room for no burst that time is lost.
         hold = self._hold if self._is_bursty else max(self._hold, min(LONGEST_HOLD, HOLD_PER_WAIT * self._closed))

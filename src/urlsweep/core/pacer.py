@@ -28,19 +28,11 @@ from urlsweep.core.pace import LATENESS, Pace
 from urlsweep.core.policy import ByHand
 from urlsweep.core.pressure import Pressure, pressure_of
 from urlsweep.core.rate_limit import allowance, stated_wait
+from urlsweep.core.ticket import Ticket
 from urlsweep.core.turn import Turn
 from urlsweep.core.urls import names_private_host
 
 Item = TypeVar("Item")
-
-
-class Ticket(NamedTuple):
-    """Leave to ask one host once: given by `Pacer.next`, handed back to `Pacer.release`."""
-
-    host_key: str
-    storm: int  # how many push-backs the host had heeded when this was given
-    level: int  # requests that were out at once with this one
-    sent_at: float
 
 
 class Gated(NamedTuple):
@@ -61,6 +53,7 @@ class _State(IntEnum):
 _NEW: Final = _State.NEW
 _ALIVE: Final = _State.ALIVE
 _SILENT: Final = _State.SILENT
+_GOOD: Final = Pressure.GOOD
 
 STALLS_UNTIL_DEAD: Final = 3
 """Times `Limits.probes`: a host that lets itself be connected to and then says nothing may have bad pages; so many of
@@ -86,6 +79,7 @@ LEAST_HELD: Final = 0.5
 
 _BUCKETS: Final = 64
 """One for each length that a queue's length can have in bits; twice over: those of silent hosts stand below."""
+_SILENT_BUCKETS: Final = (1 << _BUCKETS) - 1
 
 
 class _Host(Generic[Item]):
@@ -98,6 +92,7 @@ class _Host(Generic[Item]):
         "group",
         "in_flight",
         "is_active",
+        "is_failing",
         "is_private",
         "key",
         "late",
@@ -118,6 +113,7 @@ class _Host(Generic[Item]):
         self.later = 0  # later tries that are put off
         self.in_flight = 0
         self.is_active = False  # among its group's hosts that have something to ask
+        self.is_failing = False  # its last answer was none, or push-back
         self.is_private = names_private_host(key.rpartition(":")[0])
         self.failed_probes = 0  # one after the other, without an answer ever
         self.failed_at = -1.0  # when the last of them was known
@@ -131,6 +127,7 @@ class _Group(Generic[Item]):
     __slots__ = (
         "active",
         "bucket",
+        "control",
         "has_answered",
         "held",
         "held_since",
@@ -151,6 +148,7 @@ class _Group(Generic[Item]):
         self.active: list[_Host[Item]] = []  # hosts that have something to ask, in turn
         self.size = 0  # items that wait in its hosts' queues
         self.put_off = 0  # items that wait for a time of their own
+        self.control: tuple[_Host[Item], Item] | None = None  # the last one that was answered well, and by which host
         self.bucket = -1  # where it stands among the ready ones; -1: not ready
         self.timer_at = 0.0  # of the timer that is set for its pace; 0: none is
         self.is_silent = False  # trouble, and never an answer from any of its hosts
@@ -182,6 +180,7 @@ class Pacer(Generic[Item]):
         self._limits = limits
         self._concurrency = limits.concurrency
         self._silent_slots = limits.silent_slots
+        self._silent_first = limits.silent_slots // 2
         self._total_gap = 0.0 if limits.total_rate is None else 1 / limits.total_rate
         self._opens_at = 0.0  # when the next request may go at all
         self._hosts: dict[str, _Host[Item]] = {}
@@ -268,13 +267,16 @@ class Pacer(Generic[Item]):
             self._wake(now)
         if self.in_flight >= self._concurrency:
             return None
-        if not self._used_buckets or now < self._opens_at:
+        used = self._used_buckets
+        if not used or now < self._opens_at:
             return None
         if self._network.is_down:
             return self._next_probe(now)
-        if self._is_a_slot_awaited:
-            return None
-        ready = self._ready[self._used_buckets.bit_length() - 1]
+        if used & _SILENT_BUCKETS:
+            if self._is_a_slot_awaited:
+                return None
+            used = self._first_buckets
+        ready = self._ready[used.bit_length() - 1]
         group = next(iter(ready.values()))
         ready.move_to_end(group.key)  # groups with as much work left take turns
         active = group.active
@@ -284,28 +286,51 @@ class Pacer(Generic[Item]):
         return self._take(host, group, now)
 
     def _take(self, host: _Host[Item], group: _Group[Item], now: float) -> tuple[Ticket, Item]:
+        pace = group.pace
         late = host.late
-        if late and (not host.waiting or host.state is not _ALIVE or now - late[0][0] >= LATE_AT_MOST):
+        is_late = is_control = False
+        if pace.is_probing and pace.wants_control and group.control is not None:
+            host, item = group.control
+            is_control = True
+        elif late and (not host.waiting or host.state is not _ALIVE or now - late[0][0] >= LATE_AT_MOST):
             _, item = late.popleft()
+            is_late = True
         else:
             item = host.waiting.popleft()
-        pace = group.pace
         level = pace.sent(now)
         host.in_flight += 1
-        group.size -= 1
         group.requests += 1
         self.in_flight += 1
-        self.waiting -= 1
+        if not is_control:
+            group.size -= 1
+            self.waiting -= 1
         if group.is_silent:
             self._in_flight_silent += 1
         if self._total_gap:
             # A little lateness (a busy machine's timers) is made up for, or the rate would not be reached.
             self._opens_at = max(self._opens_at, now - min(self._total_gap, LATENESS)) + self._total_gap
-        self._settle(host, group, now)
-        return Ticket(host.key, pace.storm, level, now), item
+        if host.state is _ALIVE and host.waiting and host.is_active:  # as most are: nothing changes but the room
+            self._place(group, now)
+        else:
+            self._settle(host, group, now)
+        return Ticket(host.key, pace.storm, level, now, is_late, is_control), item
 
-    def release(self, ticket: Ticket, event: Reply | Failure, now: float, wall: float) -> bool:
+    def release(
+        self,
+        ticket: Ticket,
+        event: Reply | Failure,
+        now: float,
+        wall: float,
+        *,
+        item: Item | None = None,
+        pressure: Pressure | None = None,
+        failed_at: float | None = None,
+    ) -> bool:
         """Give the slot back and learn from `event`. `wall` is the time of day in seconds since the epoch.
+
+        `item` is what was asked: if that was answered well it may be asked once more, with a ticket that `is_control`.
+        `pressure` is what the event says of its host's load (None: what it says by itself, whatever was asked and by
+        which method). `failed_at` is when that was sent by which the item had trouble before (see `Pace.overload`).
 
         Returns whether the event says nothing about its URL: the host pushes back, or cannot be reached at all just
         now, or nobody can.
@@ -318,37 +343,69 @@ class Pacer(Generic[Item]):
         self.in_flight -= 1
         if group.is_silent:
             self._in_flight_silent -= 1
-        pressure = pressure_of(event, wall)
+        if pressure is None:
+            pressure = pressure_of(event, wall)
         is_free = False
-        if pressure is Pressure.GOOD:
-            if host.state is not _ALIVE or self._network.is_alarmed or host.evidence is not None:
+        if len(group.members) > 1:
+            item = failed_at = None  # nobody vouches for another host
+        if pressure is _GOOD:
+            host.is_failing = False
+            if host.state is not _ALIVE or host.evidence is not None or self._network.is_alarmed:
                 self._answered(host, group, event)
                 group = host.group  # by now it may be another: see `_join`
                 pace = group.pace
-            pace.good(now, ticket.level, event.elapsed)
+            pace.good(now, ticket, event.elapsed, is_first=failed_at is None)
+            if item is not None:
+                group.control = (host, item)
             if isinstance(event, Reply) and event.fields:
                 self._heed_allowance(group, event, now, wall)
-        elif isinstance(event, Failure) and pressure is not Pressure.ERROR:
-            is_free = self._failed(host, group, ticket, event, pressure, now)
         else:
-            self._answered(host, group, event)
+            is_free = self._troubled(host, ticket, event, pressure, now, wall, failed_at)
             group = host.group
-            pace = group.pace
+        if host.waiting and host.is_active and host.state is _ALIVE:
+            self._place(group, now)
+        else:
+            self._settle(host, group, now)
+        if not group.size:
+            self._retire(group, now)
+        return is_free
+
+    def _troubled(
+        self,
+        host: _Host[Item],
+        ticket: Ticket,
+        event: Reply | Failure,
+        pressure: Pressure,
+        now: float,
+        wall: float,
+        failed_at: float | None,
+    ) -> bool:
+        """Learn from what was not answered well; returns as `release` does."""
+        host.is_failing = pressure >= Pressure.OVERLOAD
+        pace = host.group.pace
+        is_free = False
+        if ticket.is_control and pace.is_overloaded:
+            pace.control_failed(now, str(event.status) if isinstance(event, Reply) else event.reason)
+        elif isinstance(event, Failure) and pressure is not Pressure.ERROR:
+            is_free = self._failed(host, host.group, ticket, event, pressure, now, failed_at)
+        else:
+            self._answered(host, host.group, event)
+            pace = host.group.pace
             kind = str(event.status) if isinstance(event, Reply) else ""
             if pressure is Pressure.PUSH_BACK and isinstance(event, Reply):
                 is_free = True
-                pace.push_back(now, kind, ticket.storm, ticket.level, stated_wait(event, wall))
+                pace.push_back(now, kind, ticket, stated_wait(event, wall))
             elif pressure is Pressure.OVERLOAD and pace.served_well:
-                is_free = pace.overload(now, kind, ticket.storm, ticket.level)
+                is_free = pace.overload(now, kind, ticket, failed_at)
+            elif pressure is Pressure.DOUBT:
+                pace.doubt(kind)
             else:
-                pace.error()
-        says_so = pressure is Pressure.PUSH_BACK or pressure is Pressure.UNREACHED  # only these are evidence
+                pace.error(ticket)
+        says_so = pressure >= Pressure.OVERLOAD and pressure is not Pressure.STALL  # only these are evidence
         if says_so and pace.rounds and not self._network.is_down and pace.is_given_up(now):
-            for member in group.members:
-                self._give_up(member, event, now)
-        self._settle(host, group, now)
-        if not group.size:
-            self._retire(group, now)
+            for member in host.group.members:
+                if member.is_failing:
+                    self._give_up(member, event, now)
         return is_free
 
     def take_given_up(self) -> Iterator[tuple[str, Item, Reply | Failure]]:
@@ -410,6 +467,13 @@ class Pacer(Generic[Item]):
         return heapq.nlargest(SLOWED_TOLD, told, key=lambda slowed: (slowed.held, slowed.pushed)), count
 
     @property
+    def _first_buckets(self) -> int:
+        """Hosts that answer go first, but for a few slots: it takes long to tell who is dead, whenever it is begun."""
+        if self._in_flight_silent < self._silent_first:
+            return self._used_buckets & _SILENT_BUCKETS
+        return self._used_buckets
+
+    @property
     def _is_a_slot_awaited(self) -> bool:
         """Whether nothing is ready but silent hosts, and these have all the slots that they may hold."""
         is_silent = self._used_buckets >> _BUCKETS == 0
@@ -439,18 +503,31 @@ class Pacer(Generic[Item]):
             self._join(host, event.address)
 
     def _failed(
-        self, host: _Host[Item], group: _Group[Item], ticket: Ticket, event: Failure, pressure: Pressure, now: float
+        self,
+        host: _Host[Item],
+        group: _Group[Item],
+        ticket: Ticket,
+        event: Failure,
+        pressure: Pressure,
+        now: float,
+        failed_at: float | None,
     ) -> bool:
         if not host.is_private and (self._network.is_down or reaches_nobody(event.reason)):
             self._network.failed(host.key, event.reason, now, has_answered=host.state is _ALIVE)
         if self._network.is_down and not host.is_private:
             return True
         if host.state is _ALIVE:
-            if pressure is Pressure.STALL:
-                group.pace.stall(event.reason)
-                return False
-            group.pace.unreached(now, event.reason, ticket.storm)
-            return True
+            pace = group.pace
+            if pressure is Pressure.UNREACHED:
+                pace.unreached(now, event.reason, ticket)
+                return True
+            if pressure is Pressure.OVERLOAD and pace.served_well:
+                return pace.overload(now, event.reason, ticket, failed_at)
+            if pressure is Pressure.DOUBT:
+                pace.doubt(event.reason)
+            else:
+                pace.stall(event.reason, failed_at)
+            return False
         host.state = _SILENT
         if not group.has_answered and not group.is_silent:
             group.is_silent = True
@@ -459,7 +536,7 @@ class Pacer(Generic[Item]):
             host.failed_probes += 1
             host.failed_at = now
         is_dead = host.failed_probes >= self._limits.probes
-        if pressure is Pressure.STALL:
+        if pressure is not Pressure.UNREACHED:
             host.stalls += 1
             is_dead = is_dead and host.stalls >= STALLS_UNTIL_DEAD * self._limits.probes
         elif event.address is not None:
@@ -528,7 +605,11 @@ class Pacer(Generic[Item]):
 
     def _next_probe(self, now: float) -> tuple[Ticket, Item] | None:
         network = self._network
-        if not self._probes:
+        while True:
+            while self._probes:
+                host = self._probes.pop()
+                if _may_be_asked(host):
+                    return self._take(host, host.group, now)
             if now < network.probe_at:
                 return None
             network.probing(now)
@@ -537,11 +618,6 @@ class Pacer(Generic[Item]):
             if not able:  # what these hosts were asked is settled, or they are closed: any other will do
                 able = [group.active[0] for ready in self._ready for group in ready.values()]
             self._probes = able[:PROBES_AT_ONCE]
-        while self._probes:
-            host = self._probes.pop()
-            if _may_be_asked(host):
-                return self._take(host, host.group, now)
-        return None
 
     # -- hosts, groups and their places
 
@@ -553,6 +629,7 @@ class Pacer(Generic[Item]):
             group = self._groups[key] = _Group(key, Pace(bounds, self._limits))
         else:
             group.pace.narrow(bounds)
+            group.control = None  # how well one host answers says nothing of another
         host = self._hosts[host_key] = _Host(host_key, group, bounds.first)
         group.members.append(host)
         return host
@@ -572,6 +649,7 @@ class Pacer(Generic[Item]):
             self._groups[address] = group
             return
         self._idle.pop(address, None)
+        other.control = None
         other.members.append(host)
         other.size += group.size
         other.put_off += group.put_off
@@ -608,7 +686,9 @@ class Pacer(Generic[Item]):
         at_once = STALLING_AT_ONCE if host.stalls else 1
         if host.late:
             return host.in_flight < at_once
-        return bool(host.waiting) and host.in_flight + host.later < at_once
+        # What cannot be connected to is told by one URL. What keeps silent may have bad pages: others are tried first.
+        later = 0 if host.stalls else host.later
+        return bool(host.waiting) and host.in_flight + later < at_once
 
     def _place(self, group: _Group[Item], now: float) -> None:
         bucket = -1

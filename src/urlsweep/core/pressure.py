@@ -17,11 +17,15 @@ class Pressure(IntEnum):
 
     GOOD = 0  # an answer that was no trouble to give
     ERROR = 1  # an answer or a failure that says nothing of load: never speeds a host up
-    OVERLOAD = 2  # 503 without a word about when to come again
-    STALL = 3  # connected, and then timed out or reset
-    UNREACHED = 4  # not connected, or not even found: too much for the host, or it is not there
-    PUSH_BACK = 5  # the host says so itself
+    DOUBT = 2  # what OVERLOAD is, to HEAD: servers treat HEAD carelessly, GET has to say
+    OVERLOAD = 3  # 503 without a word about when to come again, or connected and then hung up on: maybe the page's own
+    STALL = 4  # connected, and then not a word
+    UNREACHED = 5  # not connected, or not even found: too much for the host, or it is not there
+    PUSH_BACK = 6  # the host says so itself
 
+
+MAYBE_ITS_OWN: Final = (Pressure.OVERLOAD, Pressure.STALL)
+"""What may be the URL's own trouble as well as its host's."""
 
 _FAILURES: Final = {
     Reason.CONNECT_REFUSED: Pressure.UNREACHED,
@@ -31,23 +35,29 @@ _FAILURES: Final = {
     # No load of the host's, but as long a wait for nothing as a connection that is not accepted.
     Reason.DNS_TIMEOUT: Pressure.UNREACHED,
     Reason.DNS_FAILURE: Pressure.UNREACHED,
-    Reason.RESPONSE_RESET: Pressure.STALL,
+    Reason.RESPONSE_RESET: Pressure.OVERLOAD,
     Reason.RESPONSE_TIMEOUT: Pressure.STALL,
 }
 
 
-def pressure_of(event: Reply | Failure, wall: float) -> Pressure:
-    """The pressure that `event` speaks of. `wall` is the time of day in seconds since the epoch."""
+def pressure_of(event: Reply | Failure, wall: float, *, is_head: bool = False, is_accepted: bool = False) -> Pressure:
+    """The pressure that `event` speaks of. `wall` is the time of day in seconds since the epoch.
+
+    `is_head`: it is the answer to a HEAD; `is_accepted`: to have just this status is what a person expects of the URL.
+    """
     if isinstance(event, Failure):
-        return _FAILURES.get(event.reason, Pressure.ERROR)
-    status = event.status
-    if status < 400:
+        pressure = _FAILURES.get(event.reason, Pressure.ERROR)
+    elif event.status < 400:
         return Pressure.GOOD
-    if is_push_back(event, wall):
+    elif is_accepted:
+        return Pressure.ERROR
+    elif is_push_back(event, wall):
         return Pressure.PUSH_BACK
-    if status == 503:
-        return Pressure.OVERLOAD
-    return Pressure.GOOD if status < 500 else Pressure.ERROR
+    elif event.status == 503:
+        pressure = Pressure.OVERLOAD
+    else:
+        return Pressure.GOOD if event.status < 500 else Pressure.ERROR
+    return Pressure.DOUBT if is_head and pressure is Pressure.OVERLOAD else pressure
 
 
 def is_push_back(reply: Reply, wall: float) -> bool:

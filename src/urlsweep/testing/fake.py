@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
@@ -37,7 +37,7 @@ from urlsweep.testing.hosts import (
     FlappingHost,
     TokenBucketHost,
 )
-from urlsweep.transport import BodyError
+from urlsweep.transport import BodyError, Done, started
 
 __all__ = [
     "Answer",
@@ -120,7 +120,7 @@ class FakeTransport:
                 raise ValueError(f"an outage has to end after its start, not {outage!r}")
         self._known: dict[str, str | None] = {}  # the names that were asked so far, and where their servers are
         self._counts: Counter[str] = Counter()
-        self._waiting: set[asyncio.Future[None]] = set()
+        self._asked: set[_Asked] = set()
         self.log: list[Exchange] = []  # in the order of sending
         self.in_flight = 0
         self.in_flight_by_host: Counter[str] = Counter()  # by host_key
@@ -129,23 +129,32 @@ class FakeTransport:
         self.is_closed = False
         self.lookup_seconds = 0.0  # of the protocol; set it to what a test wants to be told
 
-    async def send(self, request: Request) -> Reply | Failure:
+    def start(self, request: Request, done: Done) -> _Asked:
         """Ask the world. Raises RuntimeError after `aclose`, which no engine should do."""
-        answer = await self._ask(request)
-        return answer.event
+        return self._ask(request, lambda answer: done(answer.event))
+
+    async def send(self, request: Request) -> Reply | Failure:
+        """`start`, and wait for the answer."""
+        return await started(self, request)
 
     @asynccontextmanager
     async def open(self, request: Request) -> AsyncIterator[tuple[Reply | Failure, AsyncIterator[bytes]]]:
         """Like `send`, with the answer's body."""
-        answer = await self._ask(request)
+        answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        asked = self._ask(request, answered.set_result)
+        try:
+            answer = await answered
+        except asyncio.CancelledError:
+            asked.cancel()
+            asked.exchange.is_cancelled = True  # also where its answer came in this very moment: nobody has it
+            raise
         yield answer.event, _chunks(answer)
 
     async def aclose(self) -> None:
         """End what is under way with `response.reset`. Idempotent."""
         self.is_closed = True
-        for future in self._waiting:
-            if not future.done():
-                future.set_result(None)
+        for asked in list(self._asked):
+            asked.give_up()
 
     def sent_to(self, url: str) -> list[float]:
         """When each request to `url` was sent, in order.
@@ -161,7 +170,7 @@ class FakeTransport:
         href = _normalised(url)
         return [exchange.request.method for exchange in self.log if exchange.request.url == href]
 
-    async def _ask(self, request: Request) -> Answer:
+    def _ask(self, request: Request, answered: Callable[[Answer], None]) -> _Asked:
         if self.is_closed:
             raise RuntimeError("a request was sent on a closed transport")
         loop = asyncio.get_running_loop()
@@ -171,19 +180,13 @@ class FakeTransport:
         exchange = Exchange(loop.time(), request)
         self.log.append(exchange)
         self._count(request.host_key, +1)
-        try:
-            await self._wait(exchange.sent + answer.after)
-        except asyncio.CancelledError:
-            exchange.is_cancelled = True
-            raise
-        finally:
-            self._count(request.host_key, -1)
-        exchange.answered = loop.time()
-        if self.is_closed:
-            answer = failure(Reason.RESPONSE_RESET, "the transport was closed")
-        elapsed = answer.event.elapsed or exchange.answered - exchange.sent
-        exchange.event = msgspec.structs.replace(answer.event, elapsed=elapsed)
-        return replace(answer, event=exchange.event)
+        asked = _Asked(loop, exchange, answer, answered, self._on_over)
+        self._asked.add(asked)
+        return asked
+
+    def _on_over(self, asked: _Asked) -> None:
+        self._asked.discard(asked)
+        self._count(asked.exchange.request.host_key, -1)
 
     def _answer_to(self, request: Request, now: float) -> Answer:
         host = request.host_key.rpartition(":")[0]
@@ -222,22 +225,45 @@ class FakeTransport:
         if step > 0:
             self.peak_by_host[host_key] = max(self.peak_by_host[host_key], self.in_flight_by_host[host_key])
 
-    async def _wait(self, until: float) -> None:
-        # asyncio.sleep by hand: until an absolute time (exact), and `aclose` can end it early
-        loop = asyncio.get_running_loop()
-        future = loop.create_future()
-        timer = loop.call_at(until, _wake, future)
-        self._waiting.add(future)
-        try:
-            await future
-        finally:
-            self._waiting.discard(future)
-            timer.cancel()
 
+class _Asked:
+    """A request under way."""
 
-def _wake(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        exchange: Exchange,
+        answer: Answer,
+        answered: Callable[[Answer], None],
+        on_over: Callable[[_Asked], None],
+    ) -> None:
+        self.exchange = exchange
+        self._loop = loop
+        self._answer = answer
+        self._answered = answered
+        self._on_over = on_over
+        self._timer = loop.call_at(exchange.sent + answer.after, self._end)
+
+    def give_up(self) -> None:
+        """The transport is being closed."""
+        self._timer.cancel()
+        self._answer = failure(Reason.RESPONSE_RESET, "the transport was closed")
+        self._timer = self._loop.call_soon(self._end)  # type: ignore[assignment]  # a Handle: all it needs is cancel
+
+    def cancel(self) -> None:
+        """See `Handle.cancel`."""
+        if self.exchange.answered is None and not self.exchange.is_cancelled:
+            self.exchange.is_cancelled = True
+            self._timer.cancel()
+            self._on_over(self)
+
+    def _end(self) -> None:
+        exchange, event = self.exchange, self._answer.event
+        exchange.answered = self._loop.time()
+        elapsed = event.elapsed or exchange.answered - exchange.sent
+        exchange.event = msgspec.structs.replace(event, elapsed=elapsed)
+        self._on_over(self)
+        self._answered(replace(self._answer, event=exchange.event))
 
 
 def _is_of_lookup(answer: Answer) -> bool:

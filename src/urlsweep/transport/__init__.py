@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from urlsweep.core.model import Failure, Reply, Request
+
+Done = Callable[[Reply | Failure | Exception], None]
+"""Is told what came of a request. An Exception is none of the network's: it is a bug, and has to end the run."""
+
+
+class Handle(Protocol):
+    """A request that was started."""
+
+    def cancel(self) -> None:
+        """End it: nothing of it stays open, and nobody is told. Idempotent; once it has ended, nothing happens."""
 
 
 class Transport(Protocol):
@@ -20,14 +30,18 @@ class Transport(Protocol):
         remembered name, a literal address, a name that is left to a proxy) adds nothing.
         """
 
-    async def send(self, request: Request) -> Reply | Failure:
-        """Send `request` and wait for the end of the answer's header section; the body is not read.
+    def start(self, request: Request, done: Done) -> Handle:
+        """Send `request`, and call `done` at the end of the answer's header section; the body is not read.
 
+        `done` is called once, in the loop's thread, not from within `start`, and not at all after `Handle.cancel`.
         Never raises for the network: whatever went wrong there is a Failure. Ends within `request.timeout` seconds.
         Where no connection could be made, the Failure (`connect.*`) carries the address that was tried, the first one
         where the name has several; None behind a proxy, and for all that fails before (`dns.*`) or after.
-        Cancellation passes through and leaves nothing open. Interim (1xx) answers other than 101 are skipped over.
+        Interim (1xx) answers other than 101 are skipped over.
         """
+
+    async def send(self, request: Request) -> Reply | Failure:
+        """`start`, and wait for what comes of it. Cancellation passes through and leaves nothing open."""
 
     def open(self, request: Request) -> AbstractAsyncContextManager[tuple[Reply | Failure, AsyncIterator[bytes]]]:
         """Like `send`, with the body of a Reply to be read: chunks with the content-encoding undone.
@@ -36,7 +50,23 @@ class Transport(Protocol):
         """
 
     async def aclose(self) -> None:
-        """Close every connection. Idempotent; a request that is under way ends with a Failure or a cancellation."""
+        """Close every connection. Idempotent; a request that is under way ends with a Failure."""
+
+
+async def started(transport: Transport, request: Request) -> Reply | Failure:
+    """What comes of `request`: what `Transport.send` is made of."""
+    import asyncio  # --help knows of transports too, and does without
+
+    ended: asyncio.Future[Reply | Failure | Exception] = asyncio.get_running_loop().create_future()
+    handle = transport.start(request, ended.set_result)
+    try:
+        event = await ended
+    except asyncio.CancelledError:
+        handle.cancel()
+        raise
+    if isinstance(event, Exception):
+        raise event
+    return event
 
 
 class BodyError(Exception):

@@ -11,11 +11,11 @@ import datetime
 import socket
 import warnings
 from collections import OrderedDict
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from urlsweep.core.urls import address_of, clip, is_public
 from urlsweep.transport import tls
-from urlsweep.transport.dns import LookupFailedError, Resolver
+from urlsweep.transport.dns import LookupFailedError
 from urlsweep.transport.exchange import Exchange
 
 HANDSHAKE_SECONDS: Final = 5.0
@@ -44,10 +44,17 @@ class Certificate(NamedTuple):
     not_after: datetime.datetime
 
 
+class AddressBook(Protocol):
+    """Who knows the addresses of names."""
+
+    async def addresses(self, host: str, port: int) -> tuple[str, ...]:
+        """The IP addresses of `host`, at least one. Raises LookupFailedError."""
+
+
 class CertificateReader:
     """Reads the certificates of servers whose own was refused."""
 
-    def __init__(self, resolver: Resolver) -> None:
+    def __init__(self, resolver: AddressBook) -> None:
         self._resolver = resolver
         self._context = tls.unverified_context()
         self._remembered: OrderedDict[tuple[str, int, bool], Certificate | None] = OrderedDict()

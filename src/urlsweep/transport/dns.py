@@ -3,7 +3,7 @@
 Contract: `Resolver.addresses` gives at least one address or raises `LookupFailedError` with a reason that can be
 trusted: `dns.not_found` only where the DNS denied the name for every family that was asked; anything else that went
 wrong is `dns.failure` or `dns.timeout`, which may pass.
-Not in here: connecting, and whether an address may be asked (see `PublicResolver`, which only filters).
+Not in here: connecting, and whether an address may be asked.
 
 Choices:
 - A and AAAA are asked apart. One c-ares call for both reports the status of whichever answer came last: a failure of
@@ -22,18 +22,10 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
-import aiohttp.abc
-
 from urlsweep.core.model import Reason
-from urlsweep.core.urls import clip, is_public
-from urlsweep.transport.exchange import Stage, note
+from urlsweep.core.urls import clip
 from urlsweep.transport.hosts_file import HostsFile, hosts_path
 from urlsweep.transport.options import Family, TransportOptions
-
-try:
-    import aiodns
-except ImportError:  # pragma: no cover - a platform without a wheel of c-ares
-    aiodns = None  # type: ignore[assignment]  # told apart in _backend
 
 LOOKUP_SECONDS: Final = 5.0
 """One whole look-up, its tries included: libc's own time-out, and half of the 10 s a connection may take."""
@@ -60,6 +52,9 @@ remembered at all: later tries must really ask again."""
 
 REMEMBERED_HOSTS: Final = 20_000
 """Names kept: some 20 MB at the most, and many times what the engine has open or queued near its front."""
+
+LONGEST_NAME: Final = 253  # octets, as it is written without the final dot
+LONGEST_LABEL: Final = 63
 
 _DENIALS: Final = frozenset({Reason.DNS_NOT_FOUND})
 _FAMILIES: Final[dict[Family, tuple[socket.AddressFamily, ...]]] = {
@@ -104,16 +99,60 @@ class Backend(Protocol):
         """Give up what is still asked."""
 
 
-class Resolver:
-    """Addresses of names: overrides, special names, then the backend, each name asked once however many want it."""
+class Names:
+    """What is known of names without asking anybody: overrides, special names, earlier answers."""
 
-    def __init__(self, options: TransportOptions, backend: Backend | None = None) -> None:
-        self._families = _FAMILIES[options.family]
+    def __init__(self, options: TransportOptions) -> None:
+        self.families = _FAMILIES[options.family]
         self._overrides: dict[tuple[str, int], list[str]] = {}
         for host, port, address in options.resolve:
             self._overrides.setdefault((host.lower().rstrip("."), port), []).append(address.strip("[]"))
-        self._backend = backend or _backend(options)
         self._remembered: OrderedDict[str, tuple[float, Found | LookupFailedError]] = OrderedDict()
+
+    def known(self, name: str, port: int, now: float) -> Found | LookupFailedError | None:
+        """What `name` (see `name_of`) leads to; None where it has to be looked up. `now` is the loop's time."""
+        if self._overrides:
+            pinned = self._overrides.get((name, port)) or self._overrides.get(("*", port))
+            if pinned is not None:
+                return Found(tuple(pinned), 0)
+        special = _special(name, self.families)
+        if special is not None:
+            return special
+        known = self._remembered.get(name)
+        if known is None:
+            return None
+        until, found = known
+        if now >= until:
+            del self._remembered[name]
+            return None
+        self._remembered.move_to_end(name)
+        return found
+
+    def learn(self, name: str, found: Found | LookupFailedError, now: float) -> None:
+        """Remember what a look-up gave, for as long as it may be."""
+        if isinstance(found, Found):
+            seconds = min(max(found.ttl, MIN_REMEMBERED_SECONDS), MAX_REMEMBERED_SECONDS)
+        elif found.reason in _DENIALS:
+            seconds = DENIAL_REMEMBERED_SECONDS
+            found = found.with_traceback(None)
+        else:
+            return
+        self._remembered[name] = (now + seconds, found)
+        if len(self._remembered) > REMEMBERED_HOSTS:
+            self._remembered.popitem(last=False)
+
+
+def name_of(host: str) -> str:
+    """The name that `host` is known by: lower case, without a final dot."""
+    return host.lower().rstrip(".")
+
+
+class Resolver:
+    """Addresses of names: what is known, then the backend, each name asked once however many want it."""
+
+    def __init__(self, options: TransportOptions, backend: Backend | None = None) -> None:
+        self._names = Names(options)
+        self._backend = backend or _backend(options)
         self._lookups: dict[str, asyncio.Task[Found | LookupFailedError]] = {}
         self._is_closed = False
         self.lookup_seconds = 0.0  # that the backend took so far, all look-ups added up
@@ -123,26 +162,17 @@ class Resolver:
 
         A look-up goes on for the others that wait for it, and for later ones, when one who waits is cancelled.
         """
-        name = host.lower().rstrip(".")
-        pinned = self._overrides.get((name, port)) or self._overrides.get(("*", port))
-        if pinned is not None:
-            return tuple(pinned)
-        special = _special(name, self._families)
-        found = special if special is not None else await self._shared(name)
+        name = name_of(host)
+        found = self._names.known(name, port, asyncio.get_running_loop().time())
+        if found is None:
+            found = await self._shared(name)
         if isinstance(found, LookupFailedError):
             raise LookupFailedError(found.reason, found.detail)  # a fresh one: tracebacks grow with each raise
         return found.addresses
 
     async def _shared(self, name: str) -> Found | LookupFailedError:
         if self._is_closed:
-            return _CLOSED
-        known = self._remembered.get(name)
-        if known is not None:
-            until, found = known
-            if asyncio.get_running_loop().time() < until:
-                self._remembered.move_to_end(name)
-                return found
-            del self._remembered[name]
+            return CLOSED
         task = self._lookups.get(name)
         if task is None:
             task = asyncio.create_task(self._look_up(name), name=f"look-up of {name}")
@@ -152,7 +182,7 @@ class Resolver:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
             if self._is_closed and task.cancelled() and not _is_cancelling():
-                return _CLOSED
+                return CLOSED
             raise
 
     async def _look_up(self, name: str) -> Found | LookupFailedError:
@@ -160,21 +190,13 @@ class Resolver:
         loop = asyncio.get_running_loop()
         begun = loop.time()
         try:
-            found = await self._backend.look_up(name, self._families)
+            found = await self._backend.look_up(name, self._names.families)
         except LookupFailedError as error:
             found = error
         finally:
             self.lookup_seconds += loop.time() - begun
-        if isinstance(found, Found):
-            self._remember(name, min(max(found.ttl, MIN_REMEMBERED_SECONDS), MAX_REMEMBERED_SECONDS), found)
-        elif found.reason in _DENIALS:
-            self._remember(name, DENIAL_REMEMBERED_SECONDS, found.with_traceback(None))
+        self._names.learn(name, found, loop.time())
         return found
-
-    def _remember(self, name: str, seconds: float, found: Found | LookupFailedError) -> None:
-        self._remembered[name] = (asyncio.get_running_loop().time() + seconds, found)
-        if len(self._remembered) > REMEMBERED_HOSTS:
-            self._remembered.popitem(last=False)
 
     async def aclose(self) -> None:
         """End every look-up; who waits for one gets LookupFailedError. Idempotent."""
@@ -188,55 +210,8 @@ class Resolver:
         await self._backend.aclose()
 
 
-class AnyResolver(aiohttp.abc.AbstractResolver):
-    """What aiohttp asks: every address."""
-
-    def __init__(self, resolver: Resolver) -> None:
-        self._resolver = resolver
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[aiohttp.abc.ResolveResult]:
-        """`host`'s addresses in aiohttp's form; the families are those the options name."""
-        del family
-        note(Stage.LOOKUP)
-        addresses = self._admitted(host, await self._resolver.addresses(host, port))
-        note(Stage.CONNECT, looked_up=addresses[0])
-        return [
-            {
-                "hostname": host,
-                "host": address,
-                "port": port,
-                "family": socket.AF_INET6 if ":" in address else socket.AF_INET,
-                "proto": socket.IPPROTO_TCP,
-                "flags": socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
-            }
-            for address in addresses
-        ]
-
-    def _admitted(self, host: str, addresses: Sequence[str]) -> Sequence[str]:
-        del host
-        return addresses
-
-    async def close(self) -> None:
-        """Nothing: the Resolver is closed by who made it."""
-
-
-class PublicResolver(AnyResolver):
-    """What aiohttp asks where only public addresses may be connected to. Raises NotPublicError where none is left.
-
-    A connection is made to the very address that was judged, so an answer that changes (DNS rebinding) gains nothing.
-    """
-
-    def _admitted(self, host: str, addresses: Sequence[str]) -> Sequence[str]:
-        public = [address for address in addresses if is_public(address)]
-        if not public:
-            raise NotPublicError(host, addresses)
-        return public
-
-
 def _special(name: str, families: Sequence[socket.AddressFamily]) -> Found | LookupFailedError | None:
-    """The answer for a name that must not be asked for (RFC 6761, RFC 7686)."""
+    """The answer for a name that must not be asked for (RFC 6761, RFC 7686), or cannot be (RFC 1035 section 2.3.4)."""
     top = name.rpartition(".")[2]
     if top == "localhost":
         return Found(tuple(_LOOPBACK[family] for family in families), 0)
@@ -246,6 +221,8 @@ def _special(name: str, families: Sequence[socket.AddressFamily]) -> Found | Loo
         return LookupFailedError(
             Reason.DNS_NOT_FOUND, f"{clip(name)} exists within Tor only: ask it through Tor's SOCKS proxy"
         )
+    if len(name) > LONGEST_NAME or not all(0 < len(label) <= LONGEST_LABEL for label in name.split(".")):
+        return LookupFailedError(Reason.DNS_NOT_FOUND, f"{clip(name)} cannot exist: it is not a name the DNS can hold")
     return None
 
 
@@ -254,16 +231,16 @@ def _is_cancelling() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-_CLOSED: Final = LookupFailedError(Reason.DNS_FAILURE, "the look-up was given up: the transport was closed")
+CLOSED: Final = LookupFailedError(Reason.DNS_FAILURE, "the look-up was given up: the transport was closed")
+"""What is told who waits for a look-up when the transport is closed."""
 
 
 def _backend(options: TransportOptions) -> Backend:
-    if aiodns is not None:
-        try:
-            return AresBackend(options)
-        except RuntimeError:
-            pass  # Windows' Proactor loop without c-ares' own thread: aiodns cannot run there
-    return SystemBackend()
+    try:
+        return AresBackend(options)
+    except (ImportError, RuntimeError):
+        # No wheel of c-ares for this platform; or Windows' Proactor loop without c-ares' own thread.
+        return SystemBackend()
 
 
 # --- aiodns -----------------------------------------------------------------------------------------------------------
@@ -273,7 +250,9 @@ class AresBackend:
     """Look-ups by c-ares (aiodns)."""
 
     def __init__(self, options: TransportOptions) -> None:
-        """Raises RuntimeError where c-ares cannot run."""
+        """Raises RuntimeError where c-ares cannot run, ImportError where it is missing."""
+        import aiodns  # 60 ms that whoever asks by the fast transport does not spend
+
         self._hosts_file = HostsFile(hosts_path())
         self._dns = aiodns.DNSResolver(list(options.resolvers) or None, timeout=QUERY_SECONDS, tries=QUERY_TRIES)
 
@@ -286,11 +265,14 @@ class AresBackend:
         halves = {family: self._dns.getaddrinfo(name, family=family) for family in families}
         try:
             await self._wait(halves)
-            return _combined(host, [half if half.done() else None for half in halves.values()])
+            found = combined(host, [_half_of(half) for half in halves.values()])
         finally:
             for half in halves.values():
                 if not half.cancel() and not half.cancelled():
                     half.exception()  # looked at, or asyncio would complain of it when nobody waits any more
+        if isinstance(found, LookupFailedError):
+            raise found
+        return found
 
     @staticmethod
     async def _wait(halves: dict[socket.AddressFamily, asyncio.Future[Any]]) -> None:
@@ -310,37 +292,54 @@ class AresBackend:
         await self._dns.close()
 
 
-def _addresses(result: Any) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(node.addr[0].decode("ascii") for node in result.nodes))
+def _half_of(answer: asyncio.Future[Any]) -> Half | None:
+    if not answer.done():
+        return None
+    error = answer.exception()
+    return Half.of(answer.result()) if error is None else Half(int(error.args[0]))
 
 
-def _combined(host: str, halves: Sequence[asyncio.Future[Any] | None]) -> Found:
+class Half(NamedTuple):
+    """What c-ares says of one family."""
+
+    status: int | None  # an error of c-ares; None: it has addresses
+    addresses: tuple[str, ...] = ()
+    ttl: int = 0
+
+    @classmethod
+    def of(cls, result: Any) -> Half:
+        """`result` is c-ares' for getaddrinfo."""
+        addresses = dict.fromkeys(node.addr[0].decode("ascii") for node in result.nodes)
+        return cls(None, tuple(addresses), min((node.ttl for node in result.nodes), default=0))
+
+
+def combined(host: str, halves: Sequence[Half | None]) -> Found | LookupFailedError:
     """What the answers of all families say together. None stands for one that did not come in time."""
+    from pycares import errno as codes
+
     addresses: list[str] = []
     ttls: list[int] = []
     errors: list[int] = []
     for half in halves:
-        error = aiodns.error.ARES_ETIMEOUT if half is None else _status(half.exception())
-        if error is not None:
-            errors.append(error)
-        elif half is not None:
-            addresses.extend(_addresses(half.result()))
-            ttls.extend(node.ttl for node in half.result().nodes)
+        if half is None:
+            errors.append(codes.ARES_ETIMEOUT)
+        elif half.status is not None:
+            errors.append(half.status)
+        else:
+            addresses.extend(half.addresses)
+            ttls.append(half.ttl)
     if not addresses:
-        raise _denied(host, errors)
+        return _denied(host, errors)
     prefers_ipv6 = _has_ipv6_route()  # RFC 6724: an address that no route leads to comes last
     addresses.sort(key=lambda address: (":" in address) != prefers_ipv6)
     return Found(tuple(addresses), min(ttls))
 
 
-def _status(error: BaseException | None) -> int | None:
-    return None if error is None else int(error.args[0])
-
-
 def _denied(host: str, errors: Sequence[int]) -> LookupFailedError:
     """Why no family has an address: missing only if the DNS said so for each."""
+    from pycares import errno as codes
+
     name = clip(host)
-    codes = aiodns.error
     failed = [error for error in errors if error not in (codes.ARES_ENOTFOUND, codes.ARES_ENODATA, codes.ARES_EBADNAME)]
     if codes.ARES_ETIMEOUT in failed:
         return LookupFailedError(Reason.DNS_TIMEOUT, f"no DNS server answered for {name} within {LOOKUP_SECONDS:g} s")

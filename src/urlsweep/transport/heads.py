@@ -2,7 +2,7 @@
 
 Contract: pure functions over the raw bytes of one header section. A section that keeps the rules comes back as it is;
 one that nobody could make sense of does too, for the parser to refuse.
-Not in here: connections, limits (see `wire`).
+Not in here: connections.
 
 Why: strict parsers (llhttp within aiohttp among them) refuse answers that every browser shows: a Content-Length beside
 `Transfer-Encoding: chunked`, the same Content-Length twice, a stray line, a space before a colon. To call such a link
@@ -14,6 +14,25 @@ from __future__ import annotations
 
 import re
 from typing import Final
+
+FIELD_LIMIT_BYTES: Final = 128 * 1024
+"""One field or status line. aiohttp's own 8,190 bytes turn live sites into failures (long CSP and Link fields);
+browsers take 256 KiB and more, curl 100 KiB."""
+
+FIELDS_LIMIT: Final = 16_384
+"""Fields in a header section: far above what a server sends, and cheap to hold."""
+
+HEAD_LIMIT_BYTES: Final = 256 * 1024
+"""All that may come before the final header section ends, interim answers included: Chromium's limit. Without it a
+server could send fields until the time is up."""
+
+OPENING_BYTES: Final = 80
+"""Of an answer: enough to show what a server that does not speak HTTP said first."""
+
+BLANK_LINES: Final = re.compile(rb"[\r\n]+")
+"""Before a status line they mean nothing (RFC 9112 section 2.2). Taken all at once: each for itself would cost time."""
+
+_SECTION_END: Final = re.compile(rb"\n\r?\n")  # RFC 9112 section 2.2: a lone LF ends a line too
 
 _TOKEN: Final = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]"  # RFC 9110 section 5.6.2
 
@@ -36,6 +55,18 @@ def may_be_http(opening: bytes) -> bool:
     """Whether an answer that begins with `opening` may still turn out to be a status line."""
     start = opening.lstrip(b"\r\n")[:4].upper()
     return b"HTTP".startswith(start) or b"ICY ".startswith(start)
+
+
+def end_of_section(begun: bytes | bytearray, data: bytes, start: int) -> int | None:
+    """Where in `data`, from `start` on, the header section ends that `begun` has of it already; None: not in there."""
+    if begun:
+        seam = bytes(begun[-2:])  # the end may have begun in what was received before
+        match = _SECTION_END.search(seam + data[start : start + 2])
+        if match is not None:
+            return start + match.end() - len(seam)
+    # By position: a copy of the rest for each of a hundred thousand tiny sections would hold up the whole run.
+    match = _SECTION_END.search(data, start)
+    return None if match is None else match.end()
 
 
 def straightened(section: bytes) -> bytes:

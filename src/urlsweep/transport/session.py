@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import math
 import ssl
 import time
@@ -19,38 +20,23 @@ import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
-from urlsweep.core.model import Failure, Reply, Request
+from urlsweep.core.model import Failure, Reason, Reply, Request
 from urlsweep.core.urls import address_of, is_public
-from urlsweep.transport import BodyError, failures, tls
+from urlsweep.transport import BodyError, Done, Handle, bounds, failures, session_failures, tls
 from urlsweep.transport.certificates import CertificateReader
 from urlsweep.transport.decoding import PIECE_BYTES, Decoder, DecodingError
-from urlsweep.transport.dns import AnyResolver, NotPublicError, PublicResolver, Resolver
+from urlsweep.transport.dns import NotPublicError, Resolver
 from urlsweep.transport.exchange import Exchange, current, underway
+from urlsweep.transport.heads import FIELD_LIMIT_BYTES, FIELDS_LIMIT
 from urlsweep.transport.options import TransportOptions
 from urlsweep.transport.proxies import ProxyChoice, ProxyServer
+from urlsweep.transport.session_names import AnyResolver, PublicResolver
 from urlsweep.transport.socks import check_socks_extra, socks_connector
-from urlsweep.transport.wire import FIELD_LIMIT_BYTES, FIELDS_LIMIT, Connector, Wire
-
-KEEPALIVE_SECONDS: Final = 15.0
-"""Idle connections are kept this long: a host whose turn comes again within seconds finds its own. Servers keep theirs
-between 5 s (Apache) and 75 s (nginx); one that was closed sooner costs a silent second connection."""
+from urlsweep.transport.wire import Connector, Wire
 
 IDLE_CONNECTIONS: Final = 64
 """Idle connections kept in all, and no more than requests may be open. On a list of many hosts most never carry another
 request, and asyncio gives each that speaks TLS 256 KiB to read into."""
-
-DRAIN_BYTES: Final = 64 * 1024
-"""A body of a known length up to this is read to keep its connection: about what a new TLS connection costs in time."""
-
-DRAIN_SECONDS: Final = 0.25
-"""And no longer than this, the cost of a new connection to a distant server; a slow body is not worth a slot."""
-
-SHORTAGE_PAUSE_SECONDS: Final = 0.1
-"""First wait when this machine has run out of file descriptors, doubled each time up to a second."""
-
-BODY_TIMEOUTS: Final = 30
-"""A body that is read (`open`) may take this many times the request's timeout in all: 10 minutes by default, for 50 MB
-(the largest sitemap) over 85 KB/s."""
 
 _SKIPPED_FIELDS: Final = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 
@@ -78,6 +64,8 @@ class SessionTransport:
         self._sessions: dict[tuple[bool, ProxyServer | None], aiohttp.ClientSession] = {}
         self._tls_context: ssl.SSLContext | None = None  # made at the first https request
         self._idle: OrderedDict[Wire, None] = OrderedDict()  # longest idle first
+        self._tasks: set[asyncio.Task[Reply | Failure]] = set()  # of requests that were started
+        self._given_up: set[asyncio.Task[Reply | Failure]] = set()  # of these, when the transport was closed
         self._is_closed = False
 
     # --- the protocol -------------------------------------------------------------------------------------------------
@@ -86,6 +74,23 @@ class SessionTransport:
     def lookup_seconds(self) -> float:
         """See `Transport.lookup_seconds`."""
         return self._resolver.lookup_seconds
+
+    def start(self, request: Request, done: Done) -> Handle:
+        """See `Transport.start`."""
+        task = asyncio.get_running_loop().create_task(self.send(request))
+        self._tasks.add(task)
+        task.add_done_callback(functools.partial(self._on_end, done))
+        return _Started(task)
+
+    def _on_end(self, done: Done, task: asyncio.Task[Reply | Failure]) -> None:
+        if task.cancelled():
+            if task in self._given_up:
+                done(Failure(Reason.RESPONSE_RESET, "the transport was closed"))
+        elif isinstance(error := task.exception(), Exception):
+            done(error)
+        elif error is None:
+            done(task.result())
+        self._tasks.discard(task)
 
     async def send(self, request: Request) -> Reply | Failure:
         """See `Transport.send`."""
@@ -101,7 +106,7 @@ class SessionTransport:
     @contextlib.asynccontextmanager
     async def open(self, request: Request) -> AsyncIterator[tuple[Reply | Failure, AsyncIterator[bytes]]]:
         """See `Transport.open`. `request.timeout` bounds the wait for the header section and then for each piece of the
-        body; the whole body may take BODY_TIMEOUTS times that."""
+        body; the whole body may take `bounds.BODY_TIMEOUTS` times that."""
         answer = await self._ask(request)
         if isinstance(answer, Failure):
             yield answer, _nothing()
@@ -118,6 +123,8 @@ class SessionTransport:
         if self._is_closed:
             return
         self._is_closed = True
+        self._given_up = {task for task in self._tasks if task.cancel()}
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         for session in self._sessions.values():
             await session.close()
         await self._resolver.aclose()
@@ -165,15 +172,15 @@ class SessionTransport:
     ) -> failures.Explanation:
         """Why there is no answer. Raises `error` itself where it is no trouble of the network but a bug."""
         if request.public_only is not None:
-            for cause in failures.causes(error):
+            for cause in session_failures.causes(error):
                 if isinstance(cause, NotPublicError):
                     return failures.Explanation(request.public_only, cause.detail)
-        if failures.is_our_shortage(error):
+        if session_failures.is_our_shortage(error):
             return failures.shortage(exchange)
-        explanation = failures.explain(error, exchange)
+        explanation = session_failures.explain(error, exchange)
         if explanation is None:
             raise error
-        code = failures.verify_code(error)
+        code = session_failures.verify_code(error)
         if code is not None and exchange.proxy is None:
             detail = await self._certificates.describe(exchange, code, request.public_only is not None, deadline)
             explanation = explanation._replace(detail=detail or explanation.detail)
@@ -199,7 +206,7 @@ class SessionTransport:
                 options["ssl"] = self._context()
         loop = asyncio.get_running_loop()
         connect_by = loop.time() + exchange.connect_timeout
-        pause = SHORTAGE_PAUSE_SECONDS
+        pause = bounds.SHORTAGE_PAUSE_SECONDS
         while True:
             try:
                 return await session.request(
@@ -213,7 +220,7 @@ class SessionTransport:
                     **options,
                 )
             except OSError as error:
-                if not failures.is_our_shortage(error) or loop.time() + pause >= connect_by:
+                if not session_failures.is_our_shortage(error) or loop.time() + pause >= connect_by:
                     raise
             self._drop_idle(keep=0)  # the quickest way to descriptors of our own
             await asyncio.sleep(pause)
@@ -235,10 +242,10 @@ class SessionTransport:
         if response.connection is None or not isinstance(exchange.wire, Wire) or exchange.wire.will_close:
             return
         length = response.content_length
-        if length is None or length > DRAIN_BYTES or "transfer-encoding" in response.headers:
+        if length is None or length > bounds.DRAIN_BYTES or "transfer-encoding" in response.headers:
             return
         try:
-            async with asyncio.timeout(DRAIN_SECONDS):
+            async with asyncio.timeout(bounds.DRAIN_SECONDS):
                 await response.content.read()
         except (TimeoutError, aiohttp.ClientError, OSError):
             pass  # the status is known; the connection is dropped for it
@@ -246,7 +253,7 @@ class SessionTransport:
     async def _body(self, answer: _Answer) -> AsyncGenerator[bytes, None]:
         loop = asyncio.get_running_loop()
         content, patience = answer.response.content, answer.exchange.timeout
-        deadline = loop.time() + BODY_TIMEOUTS * patience
+        deadline = loop.time() + bounds.BODY_TIMEOUTS * patience
         try:
             decoder = Decoder(", ".join(answer.response.headers.getall("Content-Encoding", ())))
             while True:
@@ -258,7 +265,7 @@ class SessionTransport:
                     yield piece
             decoder.finish()
         except (TimeoutError, aiohttp.ClientError, OSError, HttpProcessingError, DecodingError) as error:
-            explanation = failures.explain_body(error, answer.exchange)
+            explanation = session_failures.explain_body(error, answer.exchange)
             raise BodyError(Failure(explanation.reason, explanation.detail)) from error
 
     def _release(self, answer: _Answer) -> None:
@@ -296,7 +303,7 @@ class SessionTransport:
         session = self._sessions.get(key)
         if session is None:
             # No limit of aiohttp's: the engine bounds what is under way, and waiting here would look like a slow link.
-            settings: dict[str, Any] = {"limit": 0, "keepalive_timeout": KEEPALIVE_SECONDS}
+            settings: dict[str, Any] = {"limit": 0, "keepalive_timeout": bounds.KEEPALIVE_SECONDS}
             if socks is not None:
                 connector = socks_connector(socks, settings)
             else:
@@ -319,6 +326,16 @@ class SessionTransport:
         if self._tls_context is None:
             self._tls_context = tls.client_context(self._options)
         return self._tls_context
+
+
+class _Started(NamedTuple):
+    """A request's task, for whoever started it."""
+
+    task: asyncio.Task[Reply | Failure]
+
+    def cancel(self) -> None:
+        """See `Handle.cancel`."""
+        self.task.cancel()
 
 
 class _Answer(NamedTuple):
@@ -354,7 +371,7 @@ async def _again_if_stale(request: aiohttp.ClientRequest, handler: aiohttp.Clien
 def _refused(status: int, exchange: Exchange) -> failures.Explanation | None:
     """Why an answer with `status` is not the link's, where it is not."""
     if status == 407 and exchange.proxy is not None:
-        return failures.proxy_wants_credentials(exchange)
+        return session_failures.proxy_wants_credentials(exchange)
     if status < 100:  # no status code (RFC 9110 section 15), though the parser lets it pass
         return failures.garbage(exchange)
     return None

@@ -14,30 +14,15 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import re
-from typing import Any, Final
+from typing import Any
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
+from aiohttp.http_exceptions import HttpProcessingError
 
 from urlsweep.transport import heads
 from urlsweep.transport.exchange import Stage, current
-
-FIELD_LIMIT_BYTES: Final = 128 * 1024
-"""One field or status line. aiohttp's own 8,190 bytes turn live sites into failures (long CSP and Link fields);
-browsers take 256 KiB and more, curl 100 KiB."""
-
-FIELDS_LIMIT: Final = 16_384
-"""Fields in a header section: far above what a server sends, and cheap to hold."""
-
-HEAD_LIMIT_BYTES: Final = 256 * 1024
-"""All that may come before the final header section ends, interim answers included: Chromium's limit. Without it a
-server could send fields until the time is up."""
-
-_OPENING_BYTES: Final = 80  # enough to show what a server that does not speak HTTP said first
-_BLANK_LINES: Final = re.compile(rb"[\r\n]+")
-"""Before a status line they mean nothing (RFC 9112 section 2.2). Taken all at once: each for itself would cost time."""
-_SECTION_END: Final = re.compile(rb"\n\r?\n")  # RFC 9112 section 2.2: a lone LF ends a line too
+from urlsweep.transport.heads import BLANK_LINES, HEAD_LIMIT_BYTES, OPENING_BYTES, end_of_section
 
 
 class HeadTooLargeError(aiohttp.ClientError):
@@ -92,8 +77,8 @@ class Wire(ResponseHandler):
         """
         data, start = bytes(data), 0
         while start < len(data) and self._head_left is not None:
-            blank = None if self._section else _BLANK_LINES.match(data, start)
-            end = self._section_end(data, start) if blank is None else blank.end()
+            blank = None if self._section else BLANK_LINES.match(data, start)
+            end = end_of_section(self._section, data, start) if blank is None else blank.end()
             is_complete = blank is None and end is not None
             part = data[start:end]
             start += len(part)
@@ -101,11 +86,15 @@ class Wire(ResponseHandler):
             if blank is None:
                 self._section += part
             if not self.opening:
-                self.opening = part[:_OPENING_BYTES]
+                self.opening = part[:OPENING_BYTES]
             if self._head_left < 0:
                 self.set_exception(HeadTooLargeError(f"more than {HEAD_LIMIT_BYTES} bytes"))
                 self.drop()
-            elif is_complete or not heads.may_be_http(bytes(self._section[:_OPENING_BYTES])):
+            elif not heads.may_be_http(bytes(self._section[:OPENING_BYTES])):
+                # llhttp takes RTSP's answers, too, and so may wait for the rest of one.
+                self.set_exception(HttpProcessingError(message="not HTTP"))
+                self.drop()
+            elif is_complete:
                 section, self._section = bytes(self._section), bytearray()
                 super().data_received(heads.straightened(section))
             if self.transport is None or self.transport.is_closing():
@@ -128,17 +117,6 @@ class Wire(ResponseHandler):
         super().set_exception(exc, *cause)
         if self._payload is not None and not self._payload.is_eof() and self._payload.exception() is None:
             self._payload.set_exception(exc, *cause)
-
-    def _section_end(self, data: bytes, start: int) -> int | None:
-        """Where in `data`, from `start` on, the header section ends that is being received; None: not in there."""
-        if self._section:
-            seam = bytes(self._section[-2:])  # the end may have begun in what was received before
-            match = _SECTION_END.search(seam + data[start : start + 2])
-            if match is not None:
-                return start + match.end() - len(seam)
-        # By position: a copy of the rest for each of a hundred thousand tiny sections would hold up the whole run.
-        match = _SECTION_END.search(data, start)
-        return None if match is None else match.end()
 
     def _is_answer_complete(self) -> bool:
         return self._payload is None or self._payload.is_eof()

@@ -1,0 +1,322 @@
+"""The results as Markdown: a table a workload, the goals, where urlsweep does not lead, and the command lines.
+
+Contract: pure. A tool whose answers were wrong gets its faults in place of a comparison.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from benchmarks.speed.startup import BARE, Start
+from benchmarks.speed.tools import LYCHEE, TWO_PROCESSES, URLSWEEP
+from benchmarks.speed.trial import Run, Trial
+from benchmarks.speed.workloads import SCALING, SCALING_GOALS, Goals, Limit, Measure
+
+START_GOALS: Final = {"--version": 0.030, "--help": 0.030}
+"""Seconds over bare Python, at most: the aims."""
+
+FIRST_REQUEST_GOAL: Final = 0.150
+"""Seconds, at most."""
+
+DISTURBED_SHARE: Final = 0.1
+"""Of the processors, taken by others in any run: from there on the figures are not to be trusted to a tenth."""
+
+_LIMIT_NAMES: Final = {
+    Limit.WRK: "limit: wrk, one URL",
+    Limit.BARE: "limit: bare epoll loop, addresses known",
+    Limit.LATENCY: "limit: the servers' latency",
+}
+
+
+_NONE: Final = "-"
+
+
+_WHY: Final = {
+    "wall time": "Wall time: urlsweep runs Python on one processor unless it is told otherwise; lychee and siteprobe "
+    "are machine code on all. What TLS on many hosts costs one Python process at least, the bare loop's line shows.",
+    "processor time": "Processor time: all of it but parsing and cryptography is interpreted.",
+    "peak memory": "Peak memory: Python with the libraries that a check needs is that large before the first URL; how "
+    "it grows is in the scaling table.",
+}
+"""What is known of each, once for all workloads."""
+
+
+@dataclass
+class Results:
+    """Everything that was measured."""
+
+    machine: str
+    versions: dict[str, str]  # what of -> versions, in words
+    scale: float
+    rounds: int
+    flags: Sequence[str] = ()
+    trials: list[Trial] = field(default_factory=list)
+    scaling: list[Trial] = field(default_factory=list)
+    starts: list[Start] = field(default_factory=list)
+
+    @property
+    def is_right(self) -> bool:
+        """urlsweep was, everywhere."""
+        return all(trial.is_right(URLSWEEP) for trial in (*self.trials, *self.scaling))
+
+
+def wall(run: Run) -> float:
+    """Seconds."""
+    return run.figures.wall
+
+
+def cpu(run: Run) -> float:
+    """Seconds of processor time."""
+    return run.figures.user + run.figures.system
+
+
+def memory(run: Run) -> float:
+    """MiB."""
+    return run.figures.peak_rss_mb
+
+
+def ratios(trial: Trial, slower: str, faster: str) -> list[float] | None:
+    """How many times as fast as `slower` the tool `faster` was, round by round; None where one of them was wrong."""
+    if not (trial.is_right(slower) and trial.is_right(faster)):
+        return None
+    rounds = zip(trial.values(slower, wall), trial.values(faster, wall), strict=True)
+    return [theirs / ours for theirs, ours in rounds]
+
+
+def page(results: Results) -> Iterator[str]:
+    """RESULTS.md, line by line."""
+    yield "# Results"
+    yield ""
+    yield (
+        "Written by `python -m benchmarks`; what is measured and how is told in [README.md](README.md). Medians of "
+        "as many rounds as each table says, least and most in brackets. A tool with a wrong or "
+        "missing answer is shown as wrong, whatever its time."
+    )
+    yield ""
+    if results.scale != 1:
+        yield f"**A small run, of {results.scale:g} of the full size: starting the programs weighs more than in a"
+        yield "full one, which the goals are for.**"
+        yield ""
+    yield f"- Machine: {results.machine}; the servers share it with the tools"
+    for name, versions in results.versions.items():
+        yield f"- {name}: {versions}"
+    if runs := [run for trial in results.trials for of_tool in trial.runs.values() for run in of_tool]:
+        shares = [run.others for run in runs]
+        line = (
+            f"Other processes took {statistics.median(shares):.0%} of the processors in the middle run, "
+            f"{max(shares):.0%} in the worst"
+        )
+        yield f"- {line}" if max(shares) <= DISTURBED_SHARE else f"- **{line}: not a quiet machine**"
+    if results.flags:
+        yield f"- urlsweep's extra flags: `{' '.join(results.flags)}`"
+    yield from _goals(results)
+    yield from _not_leading(results)
+    for trial in results.trials:
+        yield from _trial(trial)
+    if results.scaling:
+        yield from _scaling(results.scaling)
+    if results.starts:
+        yield from _starts(results.starts)
+    yield from _commands([*results.trials, *results.scaling])
+
+
+def _trial(trial: Trial) -> Iterator[str]:
+    workload = trial.workload
+    rounds = max(map(len, trial.runs.values()), default=0)
+    yield from ("", f"## {workload.name}: {workload.title}", "")
+    yield f"{workload.urls:,} URLs, {workload.at_once:,} at once, {rounds} {'round' if rounds == 1 else 'rounds'}."
+    yield ""
+    compared = " urlsweep is |" if workload.is_timed else ""
+    yield f"| tool | wall, s | URLs/s | CPU a URL, µs | peak memory, MiB | requests a URL | answers |{compared}"
+    yield "|---|---|---|---|---|---|---|" + ("---|" if compared else "")
+    for tool in trial.runs:
+        cells = [tool, *_figures(trial, tool)]
+        if workload.is_timed:
+            cells.append(_compared(trial, tool))
+        yield _row(cells)
+    if trial.limits:
+        yield _row(_limit_cells(trial))
+    for tool, reason in trial.cannot.items():
+        yield _row([tool, *[_NONE] * 5, f"not run: {reason}", *([""] if compared else [])])
+    late = sum(run.late for runs in trial.runs.values() for run in runs)
+    if workload.latency:
+        yield ""
+        yield f"The server sent {late:,} answers 25 ms late or more, in all of these runs together."
+    for tool, runs in trial.runs.items():
+        for run in runs:
+            if run.judgement is not None and run.judgement.examples:
+                yield ""
+                yield f"{tool}, for example: " + "; ".join(f"`{example}`" for example in run.judgement.examples)
+                break
+
+
+def _figures(trial: Trial, tool: str) -> list[str]:
+    urls = trial.workload.urls
+    walls = trial.values(tool, wall)
+    cells = [
+        _spread(walls, 2),
+        f"{urls / statistics.median(walls):,.0f}",
+        f"{trial.median(tool, cpu) / urls * 1e6:,.0f}",
+        f"{trial.median(tool, memory):,.0f}",
+        f"{trial.median(tool, lambda run: run.requests) / urls:.2f}",
+    ]
+    faults = [run.fault or str(run.judgement) for run in trial.runs[tool] if not run.is_right]
+    return [*cells, f"**WRONG**: {_cell(faults[0])}" if faults else "all right"]
+
+
+def _compared(trial: Trial, tool: str) -> str:
+    if tool == URLSWEEP:
+        return ""
+    found = ratios(trial, tool, URLSWEEP)
+    return "" if found is None else f"{_spread(found, 2)} times as fast"
+
+
+def _limit_cells(trial: Trial) -> list[str]:
+    urls = trial.workload.urls
+    seconds = [limit.seconds for limit in trial.limits]
+    cpus = [limit.cpu for limit in trial.limits if limit.cpu is not None]
+    found = ""
+    if trial.is_right(URLSWEEP):
+        found = f"at {statistics.median(trial.values(URLSWEEP, wall)) / statistics.median(seconds):.2f} times its time"
+    cpu_cell = f"{statistics.median(cpus) / urls * 1e6:,.0f}" if cpus else _NONE
+    rate = f"{urls / statistics.median(seconds):,.0f}"
+    return [_LIMIT_NAMES[trial.workload.limit], _spread(seconds, 2), rate, cpu_cell, _NONE, _NONE, _NONE, found]
+
+
+def _goals(results: Results) -> Iterator[str]:
+    lines = list(_goal_lines(results))
+    if not lines:
+        return
+    yield from ("", "## Goals", "")
+    yield "| workload | measured | must | aim | moonshot | reached |"
+    yield "|---|---|---|---|---|---|"
+    yield from lines
+
+
+def _goal_lines(results: Results) -> Iterator[str]:
+    for trial in results.trials:
+        for tool, goals in ((URLSWEEP, trial.workload.goals), (TWO_PROCESSES, trial.workload.goals_of_two)):
+            if goals is not None and tool in trial.runs:
+                name = trial.workload.name + (", two processes" if tool == TWO_PROCESSES else "")
+                yield _goal_line(name, goals, _goal_value(trial, tool, goals))
+    if results.scaling:
+        largest = results.scaling[-1]
+        value = largest.median(URLSWEEP, memory) if largest.is_right(URLSWEEP) else None
+        yield _goal_line(f"peak memory at {largest.workload.urls:,} URLs", SCALING_GOALS, value)
+    by_name = {start.name: start.median for start in results.starts}
+    for flag, goal in START_GOALS.items():
+        if (found := by_name.get(f"urlsweep {flag}")) is not None:
+            over = found - by_name[BARE]
+            verdict = "aim" if over <= goal else "missed"
+            yield _row(
+                [f"urlsweep {flag}", f"{over * 1000:.0f} ms over bare Python", "", f"{goal * 1000:.0f}", "", verdict]
+            )
+    if (found := by_name.get("urlsweep, first request")) is not None:
+        verdict = "aim" if found <= FIRST_REQUEST_GOAL else "missed"
+        yield _row(
+            ["first request", f"{found * 1000:.0f} ms", "", f"{FIRST_REQUEST_GOAL * 1000:.0f}", "", verdict]
+        )  # fmt: skip
+
+
+def _goal_value(trial: Trial, tool: str, goals: Goals) -> float | None:
+    if not trial.is_right(tool):
+        return None
+    if goals.measure is Measure.FASTER:
+        found = ratios(trial, LYCHEE, tool) if LYCHEE in trial.runs else None
+        return statistics.median(found) if found else None
+    if goals.measure is Measure.IDEAL:
+        return trial.median(tool, wall) / trial.workload.ideal if trial.workload.ideal else None
+    return trial.median(tool, memory)
+
+
+def _goal_line(name: str, goals: Goals, value: float | None) -> str:
+    digits = 0 if goals.measure is Measure.MEMORY else 2
+    measured = "no right answers to compare" if value is None else f"{value:.{digits}f} {goals.measure}"
+    reached = _NONE if value is None else goals.reached(value)
+    return _row([name, measured, *(f"{bound:g}" for bound in (goals.must, goals.aim, goals.moonshot)), reached])
+
+
+def _not_leading(results: Results) -> Iterator[str]:
+    lines = []
+    for trial in results.trials:
+        if not trial.workload.is_timed or not trial.is_right(URLSWEEP):
+            continue
+        for name, of in (("wall time", wall), ("processor time", cpu), ("peak memory", memory)):
+            ours = trial.median(URLSWEEP, of)
+            better = [tool for tool in _others(trial) if trial.is_right(tool) and trial.median(tool, of) < ours]
+            if better:
+                figures = ", ".join(f"{tool} {ours / trial.median(tool, of):.2f} times better" for tool in better)
+                lines.append(f"- {trial.workload.name}, {name}: {figures}")
+    if lines:
+        yield from ("", "## Where urlsweep does not lead", "", *lines, "")
+        yield from (reason for of, reason in _WHY.items() if any(f", {of}:" in line for line in lines))
+
+
+def _others(trial: Trial) -> Iterable[str]:
+    """The peers: urlsweep's own variants are none."""
+    return (tool for tool in trial.runs if not tool.startswith(URLSWEEP))
+
+
+def _scaling(trials: Sequence[Trial]) -> Iterator[str]:
+    yield from ("", f"## {SCALING.name}: {SCALING.title}", "")
+    yield "Time and memory a URL have to be flat; in small runs starting the program weighs."
+    yield ""
+    yield "| tool | URLs | wall, s | wall a URL, µs | CPU a URL, µs | peak memory, MiB | answers |"
+    yield "|---|---|---|---|---|---|---|"
+    for tool in dict.fromkeys(tool for trial in trials for tool in trial.runs):
+        for trial in trials:
+            urls = trial.workload.urls
+            cells = _figures(trial, tool)
+            each = f"{trial.median(tool, wall) / urls * 1e6:,.0f}"
+            yield _row([tool, f"{urls:,}", cells[0], each, cells[2], cells[3], cells[5]])
+
+
+def _starts(starts: Sequence[Start]) -> Iterator[str]:
+    bare = next((start.median for start in starts if start.name == BARE), 0.0)
+    yield from ("", f"## start-up: the median of {len(starts[0].seconds)} starts", "")
+    yield "| command | ms | over bare Python, ms |"
+    yield "|---|---|---|"
+    for start in starts:
+        over = "" if start.name == BARE else f"{(start.median - bare) * 1000:.0f}"
+        yield _row([start.name, _spread([seconds * 1000 for seconds in start.seconds], 0), over])
+
+
+def _commands(trials: Sequence[Trial]) -> Iterator[str]:
+    seen: dict[str, str] = {}
+    for trial in trials:
+        for tool, command in trial.commands.items():
+            seen.setdefault(plain_command(command), f"{trial.workload.name}, {tool}")
+    if not seen:
+        return
+    yield from ("", "## Command lines", "")
+    yield "Each the first time that it differs from those above it."
+    yield ""
+    for line, where in seen.items():
+        yield f"- {where}: `{line}`"
+
+
+def plain_command(command: Sequence[str]) -> str:
+    """A command without this machine's paths."""
+    program, *arguments = command
+    name = "python" if Path(program).name.startswith("python") else Path(program).name
+    return " ".join([name, *(Path(part).name if part.startswith("/") else part for part in arguments)])
+
+
+def _spread(values: Sequence[float], digits: int) -> str:
+    middle = f"{statistics.median(values):,.{digits}f}"
+    if len(values) == 1:
+        return middle
+    return f"{middle} ({min(values):,.{digits}f} to {max(values):,.{digits}f})"
+
+
+def _row(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _cell(text: str) -> str:
+    """Text of a program, so that it stays within its cell."""
+    return " ".join(text.replace("|", "\\|").split())

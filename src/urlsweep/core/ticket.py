@@ -1,0 +1,16 @@
+"""Leave to ask one host once: given by `Pacer.next`, handed back to `Pacer.release`."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Ticket(NamedTuple):
+    """What was known when a request was let go: its answer is read in the light of it."""
+
+    host_key: str
+    storm: int  # how many push-backs the host had heeded
+    level: int  # requests that were out at once, this one included
+    sent_at: float  # on the caller's clock
+    is_late: bool = False  # a later try: it had trouble before
+    is_control: bool = False  # for an item that was answered well before: only how the host answers it is of interest

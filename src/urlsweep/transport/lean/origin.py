@@ -1,0 +1,73 @@
+"""What all requests to one server share: where it is, what stands in each of their heads, connections that are kept.
+
+Contract: nothing in here waits or decides.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import ssl
+from typing import TYPE_CHECKING
+
+from urlsweep.core.urls import address_of
+
+if TYPE_CHECKING:
+    from urlsweep.transport.lean.connection import Connection
+
+Fields = tuple[tuple[str, str], ...]
+
+
+class Origin:
+    """A scheme, a host and a port; and whether none but public addresses may be connected to."""
+
+    __slots__ = (
+        "_fields",
+        "_tail",
+        "authority",
+        "calls",
+        "host",
+        "idle",
+        "is_guarded",
+        "is_tls",
+        "literal",
+        "port",
+        "scheme",
+        "session",
+    )
+
+    def __init__(self, scheme: str, authority: str, *, is_guarded: bool) -> None:
+        self.scheme = scheme
+        self.authority = authority
+        self.is_guarded = is_guarded
+        self.is_tls = scheme == "https"
+        host, colon, port = authority.rpartition(":")
+        if colon and port.isdigit():
+            self.host, self.port = host, int(port)
+        else:
+            self.host, self.port = authority, 443 if self.is_tls else 80
+        self.literal: ipaddress.IPv4Address | ipaddress.IPv6Address | None = address_of(self.host)
+        self.idle: list[Connection] = []  # kept ones, the one used last at the end
+        self.calls = 0  # requests under way
+        self.session: ssl.SSLSession | None = None  # of TLS, to be resumed
+        self._fields: Fields | None = None
+        self._tail = ""
+
+    @property
+    def server_hostname(self) -> str:
+        """The name that the certificate has to be for."""
+        return self.host.strip("[]").rstrip(".")
+
+    def tail(self, fields: Fields) -> str:
+        """All of a request's head after its target. Raises ValueError where that could not be told apart any more."""
+        if fields is not self._fields:  # nearly always the very same object
+            names = {name.lower() for name, _ in fields}
+            lines = [] if "host" in names else [f"Host: {self.authority}\r\n"]
+            for name, value in fields:
+                if not (name and name.isascii() and name.isprintable()) or any(sign in name for sign in " :"):
+                    raise ValueError(f"{name!r} cannot be a field's name")
+                if any(sign in value for sign in "\r\n\0"):
+                    raise ValueError(f"the value of the field {name} holds a line break or a NUL")
+                lines.append(f"{name}: {value}\r\n")
+            self._tail = f" HTTP/1.1\r\n{''.join(lines)}\r\n"
+            self._fields = fields
+        return self._tail

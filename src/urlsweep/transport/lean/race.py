@@ -1,0 +1,158 @@
+"""Connecting to the first of several addresses that lets itself be connected to (RFC 8305, happy eyeballs).
+
+Contract: one attempt at a time while each fails quickly; one that takes longer than ATTEMPT_DELAY gets company. Ends
+with one call, of `on_connected` or of `on_failed`, or none after `cancel`; never from within `start`.
+Not in here: look-ups, TLS, the clock: the owner calls `on_due` when `due` has come.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import socket
+from collections import deque
+from collections.abc import Sequence
+from itertools import chain, zip_longest
+from typing import Final, Protocol
+
+from urlsweep.transport.lean.poller import Poller
+
+ATTEMPT_DELAY: Final = 0.25
+"""Seconds before the next address is tried beside the one that does not answer (RFC 8305 section 5)."""
+
+_UNDER_WAY: Final = frozenset({0, errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EINTR})
+
+
+class Racer(Protocol):
+    """Who wants the connection."""
+
+    def on_connected(self, sock: socket.socket, address: str) -> None:
+        """`sock` stands; `address` is its peer."""
+
+    def on_failed(self, errnos: Sequence[int]) -> None:
+        """No address could be connected to."""
+
+
+class _Attempt:
+    __slots__ = ("_race", "address", "sock")
+
+    def __init__(self, race: Race, sock: socket.socket, address: str) -> None:
+        self._race = race
+        self.sock = sock
+        self.address = address
+
+    def on_ready(self) -> None:
+        self._race.on_attempt_end(self, self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
+
+
+class Race:
+    """One connection being made."""
+
+    __slots__ = ("_attempts", "_errnos", "_is_over", "_loop", "_poller", "_port", "_racer", "_waiting", "due")
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, poller: Poller, addresses: Sequence[str], port: int, racer: Racer
+    ) -> None:
+        """`addresses`, at least one, best first; the families take turns (RFC 8305 section 4)."""
+        self._loop = loop
+        self._poller = poller
+        self._waiting = deque(_interleaved(addresses))
+        self._port = port
+        self._racer = racer
+        self._attempts: list[_Attempt] = []
+        self._errnos: list[int] = []
+        self._is_over = False
+        self.due: float | None = None  # the loop's time
+
+    @property
+    def untried(self) -> list[str]:
+        """Addresses that there was no need to try."""
+        return list(self._waiting)
+
+    def start(self) -> None:
+        """Begin."""
+        self._try_next()
+
+    def on_due(self) -> None:
+        """`due` has come."""
+        if not self._is_over:
+            self._try_next()
+
+    def cancel(self) -> None:
+        """Give up."""
+        self._is_over = True
+        self.due = None
+        for attempt in self._attempts:
+            self._poller.close(attempt.sock)
+        self._attempts.clear()
+
+    def on_attempt_end(self, attempt: _Attempt, number: int) -> None:
+        """What became of an attempt: an error number, or 0."""
+        if self._is_over:
+            return
+        self._attempts.remove(attempt)
+        if number:
+            self._poller.close(attempt.sock)
+            self._errnos.append(number)
+            if self._waiting or not self._attempts:
+                self._try_next()
+            return
+        self.cancel()
+        self._racer.on_connected(attempt.sock, attempt.address)
+
+    def _try_next(self) -> None:
+        while self._waiting:
+            address = self._waiting.popleft()
+            number = self._try(address)
+            if not number:
+                self.due = self._loop.time() + ATTEMPT_DELAY if self._waiting else None
+                return
+            self._errnos.append(number)
+        self.due = None
+        if not self._attempts and not self._is_over:
+            self._loop.call_soon(self._fail)
+
+    def _fail(self) -> None:
+        if not self._is_over:
+            self._is_over = True
+            self._racer.on_failed(self._errnos)
+
+    def _try(self, address: str) -> int:
+        """Begin to connect to `address`; the number of an error that came at once, or 0."""
+        try:
+            sock = socket.socket(
+                socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM | _NONBLOCKING
+            )
+        except OSError as error:
+            return error.errno or errno.EIO
+        if not _NONBLOCKING:
+            sock.setblocking(False)
+        try:
+            number = sock.connect_ex((address, self._port))
+        except OSError as error:  # an address that this system cannot even spell
+            number = error.errno or errno.EINVAL
+        if number not in _UNDER_WAY:
+            sock.close()
+            return number
+        attempt = _Attempt(self, sock, address)
+        self._attempts.append(attempt)
+        self._poller.watch(sock, attempt, writing=True)
+        return 0
+
+
+_NONBLOCKING: Final = getattr(socket, "SOCK_NONBLOCK", 0)  # spares a system call where there is one
+
+
+def _interleaved(addresses: Sequence[str]) -> Sequence[str]:
+    if len(addresses) == 1:
+        return addresses
+    first_is_ipv6 = ":" in addresses[0]
+    preferred = [address for address in addresses if (":" in address) == first_is_ipv6]
+    others = [address for address in addresses if (":" in address) != first_is_ipv6]
+    return [address for address in chain(*zip_longest(preferred, others)) if address is not None]
+
+
+def sentence_of(errnos: Sequence[int]) -> str:
+    """The system's own words for the last of `errnos`."""
+    return os.strerror(errnos[-1]) if errnos else "no address"

@@ -1,0 +1,303 @@
+"""The fast transport itself: origins, kept connections, and the one clock for all deadlines.
+
+Contract: `urlsweep.transport.Transport`. A deadline is kept to within TICK_SECONDS.
+Not in here: what becomes of one request (`call`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Sequence
+from typing import Any, Final
+
+from urlsweep.core.model import Failure, Reply, Request
+from urlsweep.transport import BodyError, Done, bounds, failures, started, tls
+from urlsweep.transport.certificates import CertificateReader
+from urlsweep.transport.decoding import PIECE_BYTES, Decoder, DecodingError
+from urlsweep.transport.exchange import Exchange
+from urlsweep.transport.failures import Explanation
+from urlsweep.transport.lean.body import Body, BodyFault, BodyFaultError
+from urlsweep.transport.lean.call import Call
+from urlsweep.transport.lean.channel import Channel
+from urlsweep.transport.lean.connection import Connection
+from urlsweep.transport.lean.head import FieldFinder
+from urlsweep.transport.lean.lookups import Lookups
+from urlsweep.transport.lean.origin import Origin
+from urlsweep.transport.lean.poller import Poller, poller
+from urlsweep.transport.lean.race import Race
+from urlsweep.transport.options import TransportOptions
+
+TICK_SECONDS: Final = 0.05
+"""How often deadlines are looked at, and so how late one may be kept."""
+
+ORIGINS_KEPT: Final = 2_048
+"""Origins without a request or a connection that are remembered: some 2 MB. Forgetting costs a few microseconds."""
+
+
+class LeanTransport:
+    """Sends requests over sockets of its own. Create it within a running event loop; close it with `aclose`."""
+
+    def __init__(self, options: TransportOptions, *, needed_fields: Collection[str]) -> None:
+        """`needed_fields`: names, in lower case, of the fields that a Reply shall carry. Proxies are not spoken here.
+
+        Raises TransportOptionError for options that cannot be used; reads the files they name. Raises
+        NotImplementedError on an event loop that cannot watch sockets.
+        """
+        tls.check_files(options)
+        self._options = options
+        self._loop = asyncio.get_running_loop()
+        self.poller: Poller = poller(self._loop, self.on_bug)
+        self.lookups = Lookups(options, self._loop, self.on_bug)
+        self.now: Callable[[], float] = self._loop.time
+        self._finder = FieldFinder(needed_fields)
+        self._origins: dict[str, Origin] = {}
+        self._guarded_origins: dict[str, Origin] = {}
+        self._calls: set[Call] = set()
+        self._connections: set[Connection] = set()
+        self._kept: OrderedDict[Connection, None] = OrderedDict()  # longest idle first
+        self._timer: asyncio.TimerHandle | None = None
+        self._tls_context: ssl.SSLContext | None = None  # made at the first https request
+        self._certificates: CertificateReader | None = None  # made when the first one is refused
+        self._tasks: dict[Call, asyncio.Task[None]] = {}  # that read refused certificates
+        self._is_closed = False
+
+    # --- the protocol -------------------------------------------------------------------------------------------------
+
+    @property
+    def lookup_seconds(self) -> float:
+        """See `Transport.lookup_seconds`."""
+        return self.lookups.lookup_seconds
+
+    def start(self, request: Request, done: Done) -> Call:
+        """See `Transport.start`."""
+        return self._start(request, done, wants_body=False)
+
+    async def send(self, request: Request) -> Reply | Failure:
+        """See `Transport.send`."""
+        return await started(self, request)
+
+    @contextlib.asynccontextmanager
+    async def open(self, request: Request) -> AsyncIterator[tuple[Reply | Failure, AsyncIterator[bytes]]]:
+        """See `Transport.open`. `request.timeout` bounds the wait for the header section and then for each piece of the
+        body; the whole body may take `bounds.BODY_TIMEOUTS` times that."""
+        answered: asyncio.Future[Reply | Failure | Exception] = self._loop.create_future()
+        call = self._start(request, answered.set_result, wants_body=True)
+        try:
+            event = await answered
+        except asyncio.CancelledError:
+            call.cancel()
+            raise
+        if isinstance(event, Exception):
+            raise event
+        body = call.body
+        if body is None:
+            yield event, _nothing()
+            return
+        chunks = self._chunks(body, call.exchange())
+        try:
+            yield event, chunks
+        finally:
+            await chunks.aclose()
+            body.close()
+
+    async def aclose(self) -> None:
+        """See `Transport.aclose`."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        for call in list(self._calls):
+            call.give_up()
+        for task in list(self._tasks.values()):
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        self.lookups.close()
+        for connection in list(self._connections):
+            connection.close()
+        self.poller.aclose()
+        if self._timer is not None:
+            self._timer.cancel()
+
+    # --- requests -----------------------------------------------------------------------------------------------------
+
+    def _start(self, request: Request, done: Done, *, wants_body: bool) -> Call:
+        if self._is_closed:
+            raise RuntimeError("the transport is closed")
+        url = request.url
+        end = url.find("/", 8)
+        target = url[end:]
+        if end < 0 or url.find("?", 8, end) >= 0:  # no URL that WHATWG's rules have been over
+            end = url.find("?", 8) if "?" in url else len(url)
+            target = f"/{url[end:]}"
+        origins = self._origins if request.public_only is None else self._guarded_origins
+        origin = origins.get(url[:end])
+        if origin is None:
+            origin = self._new_origin(origins, url[:end], is_guarded=request.public_only is not None)
+        why = ""
+        try:
+            data = f"{request.method} {target}{origin.tail(request.headers)}".encode()
+        except ValueError as error:
+            why = str(error)
+        if " " in target or not target.isprintable():
+            why = "its URL holds what no request line can"
+        call = Call(self, request, origin, b"" if why else data, done, self._loop.time(), wants_body=wants_body)
+        self._calls.add(call)
+        origin.calls += 1
+        if why:
+            call.refuse(why)
+        else:
+            call.start()
+        if self._timer is None:
+            self._timer = self._loop.call_later(TICK_SECONDS, self._on_tick)
+        return call
+
+    def _new_origin(self, origins: dict[str, Origin], key: str, *, is_guarded: bool) -> Origin:
+        if len(origins) >= 2 * ORIGINS_KEPT:
+            unused = [known for known, origin in origins.items() if not origin.calls and not origin.idle]
+            for known in unused[: max(0, len(origins) - ORIGINS_KEPT)]:
+                del origins[known]
+        scheme, _, authority = key.partition("://")
+        origin = origins[key] = Origin(scheme, authority, is_guarded=is_guarded)
+        return origin
+
+    def soon(self, callback: Callable[..., None], *arguments: Any) -> None:
+        """Call `callback` in the loop's next round."""
+        self._loop.call_soon(callback, *arguments)
+
+    def on_over(self, call: Call, origin: Origin) -> None:
+        """`call` has ended."""
+        self._calls.discard(call)
+        origin.calls -= 1
+        task = self._tasks.get(call)
+        if task is not None:
+            task.cancel()
+
+    def on_bug(self, error: Exception) -> None:
+        """Something in here went wrong that is none of the network's: nobody must take it for a dead link."""
+        if not self._calls:
+            raise error
+        for call in list(self._calls):
+            call.finish(error)
+
+    def _on_tick(self) -> None:
+        try:
+            self._look_at_deadlines()
+        except Exception as error:
+            self.on_bug(error)
+
+    def _look_at_deadlines(self) -> None:
+        now = self._loop.time()
+        for call in [call for call in self._calls if call.due <= now]:
+            call.on_due(now)
+        if self.lookups.is_busy:
+            self.lookups.on_tick(now)
+        while self._kept and next(iter(self._kept)).idle_since + bounds.KEEPALIVE_SECONDS < now:
+            next(iter(self._kept)).close()
+        is_needed = bool(self._calls or self._kept or self.lookups.is_busy) and not self._is_closed
+        self._timer = self._loop.call_later(TICK_SECONDS, self._on_tick) if is_needed else None
+
+    # --- connections --------------------------------------------------------------------------------------------------
+
+    def race(self, addresses: Sequence[str], port: int, call: Call) -> Race:
+        """A new connection for `call`."""
+        return Race(self._loop, self.poller, addresses, port, call)
+
+    def connection(self, origin: Origin, sock: socket.socket, address: str) -> Connection:
+        """What `sock` becomes. Raises ValueError for a host that TLS cannot ask for."""
+        channel = Channel(self._context(), origin.server_hostname, origin.session) if origin.is_tls else None
+        connection = Connection(self._loop, self.poller, self, self._finder, origin, sock, address, channel)
+        self._connections.add(connection)
+        return connection
+
+    def take_kept(self, origin: Origin) -> Connection:
+        """A kept connection to `origin`, of which there is one."""
+        connection = origin.idle.pop()
+        del self._kept[connection]
+        return connection
+
+    def keep(self, connection: Connection) -> None:
+        """See `Pool.keep`."""
+        connection.idle_since = self._loop.time()
+        connection.origin.idle.append(connection)
+        self._kept[connection] = None
+        if len(self._kept) > self._options.concurrency:
+            self.drop_kept(keep=self._options.concurrency)
+
+    def forget(self, connection: Connection) -> None:
+        """See `Pool.forget`."""
+        self._connections.discard(connection)
+        if connection in self._kept:
+            del self._kept[connection]
+            connection.origin.idle.remove(connection)
+
+    def drop_kept(self, keep: int) -> None:
+        """End idle connections, longest idle first, until `keep` are left: on a list of many hosts each leaves one."""
+        while len(self._kept) > keep:
+            next(iter(self._kept)).close()
+
+    def _context(self) -> ssl.SSLContext:
+        if self._tls_context is None:
+            self._tls_context = tls.client_context(self._options)
+        return self._tls_context
+
+    # --- refused certificates -----------------------------------------------------------------------------------------
+
+    def describe(self, call: Call, known: Explanation, code: int, exchange: Exchange, deadline: float) -> None:
+        """Find out more about a refused certificate than OpenSSL's `code`, and tell `call`."""
+        if self._certificates is None:
+            self._certificates = CertificateReader(self.lookups)
+        task = self._loop.create_task(self._describe(self._certificates, call, known, code, exchange, deadline))
+        self._tasks[call] = task
+        task.add_done_callback(lambda _: self._tasks.pop(call, None))
+
+    async def _describe(
+        self,
+        certificates: CertificateReader,
+        call: Call,
+        known: Explanation,
+        code: int,
+        exchange: Exchange,
+        deadline: float,
+    ) -> None:
+        is_guarded = call.request.public_only is not None
+        detail = await certificates.describe(exchange, code, is_guarded, deadline)
+        self._tasks.pop(call, None)  # it is not to be cancelled by its own end
+        call.on_described(known._replace(detail=detail or known.detail))
+
+    # --- bodies -------------------------------------------------------------------------------------------------------
+
+    async def _chunks(self, body: Body, exchange: Exchange) -> AsyncGenerator[bytes, None]:
+        patience = exchange.timeout
+        deadline = self._loop.time() + bounds.BODY_TIMEOUTS * patience
+        try:
+            decoder = Decoder(body.content_encoding)
+            while True:
+                async with asyncio.timeout_at(min(self._loop.time() + patience, deadline)):
+                    data = await body.read()
+                if not data:
+                    break
+                for start in range(0, len(data), PIECE_BYTES):
+                    for piece in decoder.feed(data[start : start + PIECE_BYTES]):
+                        yield piece
+            decoder.finish()
+        except (TimeoutError, BodyFaultError, DecodingError) as error:
+            explanation = _explain_body(error, exchange)
+            raise BodyError(Failure(explanation.reason, explanation.detail)) from error
+
+
+def _explain_body(error: TimeoutError | BodyFaultError | DecodingError, exchange: Exchange) -> Explanation:
+    if isinstance(error, DecodingError):
+        return failures.undecodable_body(str(error), exchange)
+    if isinstance(error, TimeoutError):
+        return failures.late_body(exchange)
+    if error.fault is BodyFault.MALFORMED:
+        return failures.malformed_body(exchange)
+    return failures.broken_body(exchange)
+
+
+async def _nothing() -> AsyncIterator[bytes]:
+    return
+    yield b""
