@@ -31,10 +31,9 @@ class Breaks:
 
     def start(self, request: Request, done: Done) -> Handle:
         self._left -= 1
-        if self._left >= 0:
-            return self._transport.start(request, done)
-        # Later: what was found out by now is on disk then.
-        return asyncio.get_running_loop().call_later(0.1, done, ZeroDivisionError("cut"))
+        if self._left < 0:  # by then, what was found out is on disk
+            return asyncio.get_running_loop().call_later(0.1, done, ZeroDivisionError("cut"))
+        return self._transport.start(request, done)
 
     async def send(self, request: Request) -> Reply | Failure:
         return await started(self, request)

@@ -21,6 +21,7 @@ from __future__ import annotations
 import datetime as dt
 import random as random_module
 from collections import OrderedDict
+from datetime import datetime
 from http import HTTPStatus
 from typing import Final, Self
 
@@ -148,7 +149,8 @@ class Verdict(msgspec.Struct, frozen=True):
         """
         if row.final_url is None:
             return None
-        checked_at = None if row.checked_at is None else dt.datetime.fromisoformat(row.checked_at).timestamp()
+        # Half a millisecond more: rows are cut off to milliseconds, and this must not be cut to the one before.
+        checked_at = None if row.checked_at is None else datetime.fromisoformat(row.checked_at).timestamp() + 0.0005
         return cls(
             outcome=row.outcome,
             reason=row.reason,
