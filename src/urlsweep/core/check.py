@@ -18,7 +18,6 @@ The rules, in the order in which they apply to an answer:
 
 from __future__ import annotations
 
-import datetime as dt
 import random as random_module
 from collections import OrderedDict
 from datetime import datetime
