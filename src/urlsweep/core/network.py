@@ -91,7 +91,8 @@ class NetworkWatch:
             return
         if (self.hosts_answered and not has_answered) or host_key in self._excluded:
             return
-        self._failed[host_key] = None
+        if len(self._failed) < HOSTS_GONE:  # more prove no more
+            self._failed[host_key] = None
         self.is_alarmed = True
         self._is_offline = self._is_offline and reason in _OFFLINE
         gone = len(self._failed)
