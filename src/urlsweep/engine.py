@@ -439,7 +439,8 @@ class Sweep:
                 self._settle(job, self._check_of(job).kept_out(None))
                 return
             if known.crawl_delay is not None:
-                self._pacer.bind(url.host_key, ByHand(delay=known.crawl_delay), now)
+                slowest = max(known.crawl_delay, self._limits.delay)  # the host may have been forgotten
+                self._pacer.bind(url.host_key, ByHand(delay=slowest), now)
             self._enqueue(job, url, now)
         elif known is not None:
             self._settle(job, self._check_of(job).kept_out(known))

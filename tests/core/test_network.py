@@ -134,8 +134,9 @@ def test_an_answer_of_another_host_acquits_the_network_and_its_suspects_are_no_s
     network = watch(10)
     fail(network, "abcde")
     network.probing(1.0)
-    assert not network.is_proved_by("x")
-    assert network.is_proved_by("a")
+    assert network.is_refuted_by("x", 1.0)
+    assert not network.is_refuted_by("a", 1.0)
+    assert not network.is_refuted_by("x", 0.0)  # it was on its way before
     network.acquit()
     network.answered()
     fail(network, "abcde")
@@ -146,4 +147,16 @@ def test_an_answer_of_another_host_acquits_the_network_and_its_suspects_are_no_s
     assert network.is_down
     network.probing(1.0)
     network.probing(3.0)
-    assert network.is_proved_by("x")  # it was asked in vain before
+    assert not network.is_refuted_by("x", 3.0)  # it was asked in vain before
+
+
+def test_a_list_of_hosts_that_are_all_dead_is_not_remembered_host_by_host() -> None:
+    network = watch(0)
+    for number in range(1000):
+        network.failed(str(number), TIMEOUT, 0.0, has_answered=False)
+    assert not network.is_down
+    assert len(network.suspects) <= HOSTS_GONE
+    network.answered()
+    network.hosts_answered = 5
+    fail(network, "abcde")
+    assert network.is_down

@@ -164,6 +164,20 @@ def test_of_crawl_delay_and_what_was_said_by_hand_the_slower_holds(swept: Swept)
     assert gaps("5", Limits(), rule) == [0.0, pytest.approx(5.0), pytest.approx(10.0)]
 
 
+def test_the_slower_holds_for_a_host_that_was_forgotten_too(swept: Swept, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("urlsweep.core.pacer.IDLE_GROUPS_KEPT", 0)
+
+    async def source() -> AsyncIterator[Target]:
+        yield Target("http://a.test/early")
+        await asyncio.sleep(60.0)
+        for number in range(3):
+            yield Target(f"http://a.test/{number}")
+
+    world = {ROBOTS: reply(200, body=b"User-agent: *\nCrawl-delay: 1\n")}
+    run = swept(source(), world, hosts={"a.test": PAGE}, policy=OBEDIENT, limits=Limits(delay=5.0))
+    assert run.sent("a.test:80") == [0.0, 5.0, 60.0, 65.0, 70.0]
+
+
 def test_a_rules_pace_holds_for_robots_txt_too(swept: Swept) -> None:
     policy = replace(OBEDIENT, rules=(Rule(re.compile("//a.test/"), delay=2.0),))
     run = swept(many("a.test", 2), {ROBOTS: reply(404)}, hosts={"a.test": PAGE}, policy=policy)

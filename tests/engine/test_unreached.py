@@ -309,6 +309,21 @@ def test_when_none_are_left_but_hosts_that_shut_us_out_the_network_is_not_taken_
     assert all(asked[f"{host}:80"] <= 10 + 3 for host in good)
 
 
+def test_answers_that_were_on_their_way_when_the_network_went_acquit_nobody(swept: Swept) -> None:
+    """As on a machine whose cable was pulled: what is asked from then on fails at once."""
+
+    def until_pulled(seconds: float) -> Behaviour:
+        def behave(request: Request, now: float, nth: int) -> Answer:
+            return failure(Reason.CONNECT_UNREACHABLE) if now >= 4.0 else reply(200, after=seconds)
+
+        return behave
+
+    hosts = {f"h{number}.test": until_pulled(0.1 + number / 100) for number in range(250)}
+    run = swept(each_of(hosts, 40), hosts=hosts)
+    assert run.summary.is_network_lost
+    assert set(run.outcomes) == {OK, UNFINISHED}
+
+
 def test_a_run_may_be_stopped_while_the_network_is_down(swept: Swept) -> None:
     hosts = internet(12)
     run = swept(each_of(hosts, 100), hosts=hosts, outages=[(0.5, FOR_EVER)], stop_at=30.0)

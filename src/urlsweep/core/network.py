@@ -69,10 +69,11 @@ class NetworkWatch:
         """The hosts whose requests are the probes."""
         return tuple(self._failed)
 
-    def is_proved_by(self, host_key: str) -> bool:
-        """Whether an answer of `host_key` means that the network is back, and not that it was never gone: another host
-        than those that failed, asked in the first round of probes, says no good of them."""
-        return self._rounds > 1 or host_key in self._failed
+    def is_refuted_by(self, host_key: str, sent_at: float) -> bool:
+        """Whether an answer of `host_key` means that the network was never gone, and not that it is back: another host
+        than those that failed, asked (at `sent_at`) since then and in the first round of probes, says no good of them.
+        """
+        return self._rounds <= 1 and sent_at > self._down_since and host_key not in self._failed
 
     def acquit(self) -> None:
         """It was never gone: those that failed are no sign of it any more."""
@@ -91,7 +92,8 @@ class NetworkWatch:
             return
         if (self.hosts_answered and not has_answered) or host_key in self._excluded:
             return
-        self._failed[host_key] = None
+        if len(self._failed) < HOSTS_GONE:  # more prove no more
+            self._failed[host_key] = None
         self.is_alarmed = True
         self._is_offline = self._is_offline and reason in _OFFLINE
         gone = len(self._failed)

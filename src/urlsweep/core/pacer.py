@@ -358,7 +358,7 @@ class Pacer(Generic[Item]):
         if pressure is _GOOD:
             host.is_failing = False
             if host.state is not _ALIVE or host.evidence is not None or self._network.is_alarmed:
-                self._answered(host, group, event)
+                self._answered(host, group, ticket, event)
                 group = host.group  # by now it may be another: see `_join`
                 pace = group.pace
             pace.good(now, ticket, event.elapsed, is_first=failed_at is None)
@@ -396,7 +396,7 @@ class Pacer(Generic[Item]):
         elif isinstance(event, Failure) and pressure is not Pressure.ERROR:
             is_free = self._failed(host, host.group, ticket, event, pressure, now, failed_at)
         else:
-            self._answered(host, host.group, event)
+            self._answered(host, host.group, ticket, event)
             pace = host.group.pace
             kind = str(event.status) if isinstance(event, Reply) else ""
             if pressure is Pressure.PUSH_BACK and isinstance(event, Reply):
@@ -489,17 +489,17 @@ class Pacer(Generic[Item]):
 
     # -- answers
 
-    def _answered(self, host: _Host[Item], group: _Group[Item], event: Reply | Failure) -> None:
+    def _answered(self, host: _Host[Item], group: _Group[Item], ticket: Ticket, event: Reply | Failure) -> None:
         if not host.is_private:
             if host.state is not _ALIVE:
                 self._network.hosts_answered += 1
             if self._network.is_down:
                 self._probes.clear()
                 self._witness = None
-                if self._network.is_proved_by(host.key):
-                    self._forgive()
-                else:
+                if self._network.is_refuted_by(host.key, ticket.sent_at):
                     self._network.acquit()
+                else:
+                    self._forgive()
             if self._network.is_alarmed:
                 self._network.answered()
         host.state = _ALIVE

@@ -108,3 +108,30 @@ async def test_a_handshake_that_cannot_even_begin_is_a_failure(
     failure = await transport.send(ask(server.url(scheme="https")))
     assert isinstance(failure, Failure)
     assert failure.reason is Reason.TLS_HANDSHAKE
+
+
+async def test_a_server_that_cannot_take_up_its_own_session_is_asked_without_one(
+    serve: Serve, context: ssl.SSLContext, transport: LeanTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def once(peer: Peer) -> None:
+        await peer.head()
+        await peer.say(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+
+    offered: list[bool] = []
+    made, shaken = Channel.__init__, Channel.shake_hands
+
+    def init(self: Channel, context: ssl.SSLContext, name: str, session: ssl.SSLSession | None) -> None:
+        offered.append(session is not None)
+        made(self, context, name, session)
+
+    def shake_hands(self: Channel) -> bool:
+        if offered[-1]:
+            raise ssl.SSLError(ssl.SSL_ERROR_SSL, "[SSL: SSLV3_ALERT_HANDSHAKE_FAILURE] handshake failure")
+        return shaken(self)
+
+    monkeypatch.setattr(Channel, "__init__", init)
+    monkeypatch.setattr(Channel, "shake_hands", shake_hands)
+    server = await serve(once, context=context)
+    for _ in range(3):
+        assert isinstance(await transport.send(ask(server.url(scheme="https"))), Reply)
+    assert offered == [False, True, False, False]  # and it is not tried again

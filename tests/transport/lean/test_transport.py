@@ -148,6 +148,7 @@ async def test_the_address_of_the_second_family_is_tried_beside_a_silent_first(
     monkeypatch.setattr("urlsweep.transport.lean.race.ATTEMPT_DELAY", 0.01)
     server = await serve(always_ok, host="127.0.0.2")
     with socket.socket() as listener, socket.socket() as first:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # an earlier test may have left it in TIME_WAIT
         listener.bind(("127.0.0.1", server.port))
         listener.listen(0)
         first.connect(listener.getsockname())  # its queue is full: Linux drops every attempt that comes on top

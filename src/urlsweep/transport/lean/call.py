@@ -202,6 +202,11 @@ class Call:
 
     def on_tls_refused(self, error: ssl.SSLError | None) -> None:
         """TLS came to nothing; None: the connection ended in the middle of it."""
+        connection = self._connection
+        if connection is not None and connection.is_resuming and self._owner.now() < self._connect_by:
+            self._connection = None
+            self._race_for((connection.address, *self._addresses))  # once more without the session
+            return
         if self._refusal is None:
             exchange = self.exchange()
             self._refusal = (

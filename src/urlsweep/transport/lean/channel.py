@@ -15,7 +15,7 @@ READ_BYTES: Final = 64 * 1024
 class Channel:
     """The client's side of one TLS connection."""
 
-    __slots__ = ("_incoming", "_object", "_outgoing", "is_established")
+    __slots__ = ("_incoming", "_object", "_outgoing", "is_established", "is_resuming")
 
     def __init__(self, context: ssl.SSLContext, server_hostname: str, session: ssl.SSLSession | None) -> None:
         """Raises ValueError for a host name that cannot be one."""
@@ -25,6 +25,7 @@ class Channel:
             self._incoming, self._outgoing, server_hostname=server_hostname, session=session
         )
         self.is_established = False
+        self.is_resuming = session is not None
 
     def shake_hands(self) -> bool:
         """Go on with the handshake; whether it has ended. Raises ssl.SSLError."""

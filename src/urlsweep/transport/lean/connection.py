@@ -227,7 +227,7 @@ class Connection:
     def _on_head(self, call: Call, head: Head, rest: bytes) -> None:
         now = self._loop.time()
         reply = Reply(head.status, head.fields, now - call.begun, self.address)
-        if self.channel is not None and self._requests == 1:
+        if self.channel is not None and self._requests == 1 and self.origin.resumes:
             self.origin.session = self.channel.session
         if head.status < 100:  # no status code (RFC 9110 section 15)
             self.close()
@@ -256,6 +256,11 @@ class Connection:
                 return
             may_be_kept = self._left == 0
         self._answer(call, reply, may_be_kept=may_be_kept)
+
+    @property
+    def is_resuming(self) -> bool:
+        """Whether an earlier TLS session was offered to the server."""
+        return self.channel is not None and self.channel.is_resuming
 
     @property
     def is_draining(self) -> bool:
@@ -323,6 +328,9 @@ class Connection:
             return
         self.is_closed = True
         self.call = None
+        if self.channel is not None and self.is_resuming and not self.channel.is_established:
+            self.origin.resumes = False  # some servers cannot take up what they gave: the next time without it
+            self.origin.session = None
         self._poller.close(self._sock)
         self._pool.forget(self)
         if self.body is not None:

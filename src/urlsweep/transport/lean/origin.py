@@ -31,6 +31,7 @@ class Origin:
         "is_tls",
         "literal",
         "port",
+        "resumes",
         "scheme",
         "session",
     )
@@ -48,7 +49,8 @@ class Origin:
         self.literal: ipaddress.IPv4Address | ipaddress.IPv6Address | None = address_of(self.host)
         self.idle: list[Connection] = []  # kept ones, the one used last at the end
         self.calls = 0  # requests under way
-        self.session: ssl.SSLSession | None = None  # of TLS, to be resumed
+        self.session: ssl.SSLSession | None = None  # of TLS, to be resumed, ...
+        self.resumes = True  # ... unless that has failed once
         self._fields: Fields | None = None
         self._tail = ""
 
