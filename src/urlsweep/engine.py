@@ -147,6 +147,7 @@ class Sweep:
         self._random = random_module.Random(seed)
         self._wall = wall
         self._window = window
+        self._read_ahead = min(window, READ_AHEAD * limits.concurrency)
         self._pacer: Pacer[_Job] = Pacer(limits)
         self._trust = HeadTrust()
         self._ledger = Ledger()
@@ -173,6 +174,8 @@ class Sweep:
         self._timer_at = 0.0
         self._tasks: set[asyncio.Task[None]] = set()  # the feeder's, and those that read a robots.txt
         self._controls: dict[object, Handle] = {}  # requests under way for their host's sake
+        self._answers: list[tuple[Ticket, _Job | None, Request, Reply | Failure | Exception]] = []  # to be taken
+        self._is_turn_due = False  # the loop will call `_on_turn`
         self._error: Exception | None = None  # what went wrong in a callback
 
     @property
@@ -254,6 +257,10 @@ class Sweep:
         self._own(loop.create_task(self._feed(loop), name="urlsweep feeder"))
         try:
             await self._done.wait()
+            if self._pacer.in_flight:  # what came in the very moment in which the run ended is taken, too
+                await asyncio.sleep(0)
+            if self._error is None:
+                self._take_answers(loop.time())
         finally:
             if self._timer is not None:
                 self._timer.cancel()
@@ -317,10 +324,10 @@ class Sweep:
             now = loop.time()
             self._take(target, now)
             taken_in_a_row += 1
-            if self._pacer.in_flight < self._limits.concurrency:
-                self._pump(now)
-            else:
-                self._account(now)  # nothing may start before some answer comes
+            if self._unfetched >= self._read_ahead and self._pacer.in_flight < self._limits.concurrency:
+                self._pump(now)  # whether to read on depends on what this may start
+            elif not self._is_turn_due:
+                self._be_called()
             if self._is_full():
                 await self._make_room()
             elif taken_in_a_row >= BREATH:
@@ -341,10 +348,10 @@ class Sweep:
 
     def _is_full(self) -> bool:
         """Whether reading on would help nobody: enough is ready for every slot, or the window is full."""
+        if self._unfetched < self._read_ahead and self._unfetched_characters < WINDOW_CHARACTERS:
+            return False
         if self._is_window_full:
             return True
-        if self._unfetched < READ_AHEAD * self._limits.concurrency:
-            return False
         return not self._pacer.has_room_for_more or len(self._rows) >= READ_AHEAD * self._limits.concurrency
 
     def _take(self, target: Target, now: float) -> None:
@@ -462,8 +469,7 @@ class Sweep:
             if not self._is_fed and not self._is_window_full:
                 return
             self._is_held_back = False
-        while (ready := self._pacer.next(now)) is not None:
-            self._ask(*ready)
+        self._start_ready(now)
         self._settle_given_up()
         self._account(now)
         if self._pacer.is_network_lost:
@@ -481,6 +487,12 @@ class Sweep:
                 self._timer.cancel()
             self._timer_at = wake_at
             self._timer = self._running_loop.call_at(wake_at, self._on_timer)
+
+    def _start_ready(self, now: float) -> None:
+        if self._done.is_set():
+            return
+        while (ready := self._pacer.next(now)) is not None:
+            self._ask(*ready)
 
     def _account(self, now: float) -> None:
         """Count the time since the last look for what limited the run then, and see what does now."""
@@ -511,37 +523,58 @@ class Sweep:
             self._own(self._running_loop.create_task(self._ask_robots(ticket, job, request)))
 
     async def _ask_robots(self, ticket: Ticket, job: _Job, request: Request) -> None:
-        self._take_answer(ticket, job, request, await self._read_robots(job, request))
+        self._on_answer(ticket, job, request, await self._read_robots(job, request))
 
     def _on_answer(self, ticket: Ticket, job: _Job, request: Request, event: Reply | Failure | Exception) -> None:
         """The transport calls."""
         job.handle = None
-        self._take_answer(ticket, job, request, event)
+        self._answers.append((ticket, job, request, event))
+        if not self._is_turn_due:
+            self._be_called()
 
     def _on_control(self, key: object, ticket: Ticket, request: Request, event: Reply | Failure | Exception) -> None:
         """The transport calls: what was asked for its host's sake, and not for its URL's."""
         del self._controls[key]
-        self._take_answer(ticket, None, request, event)
+        self._answers.append((ticket, None, request, event))
+        if not self._is_turn_due:
+            self._be_called()
 
-    def _take_answer(
-        self, ticket: Ticket, job: _Job | None, request: Request, event: Reply | Failure | Exception
-    ) -> None:
-        """Take what came of a request, of `job` or a control. What goes wrong in here ends the run, as does a bug of
-        the transport's: in a callback it would be lost."""
+    def _be_called(self) -> None:
+        """Have `_on_turn` called in the loop's next round.
+
+        Answers come in batches: whatever has to be looked at after one of them (what the run is limited by, when to
+        look again, whether to read on) is looked at once for all that came in this round, not sixty times.
+        """
+        self._is_turn_due = True
+        self._running_loop.call_soon(self._on_turn)
+
+    def _on_turn(self) -> None:
+        """Take all answers that have come, and start what may start. What goes wrong in here ends the run, as does a
+        bug of the transport's: in a callback it would be lost."""
+        self._is_turn_due = False
         if self._done.is_set():
-            return  # it came in the very moment in which the run ended: nothing is begun or settled any more
+            return  # see `_run`
         try:
+            now = self._running_loop.time()
+            self._take_answers(now)
+            self._pump(now)
+        except Exception as error:
+            self._fail(error)
+
+    def _take_answers(self, now: float) -> None:
+        if not self._answers:
+            return
+        wall = self._wall()
+        answers, self._answers = self._answers, []
+        for ticket, job, request, event in answers:
             if isinstance(event, Exception):
                 raise event
-            now, wall = self._running_loop.time(), self._wall()
             self._count(request, event)
             if job is None:
                 self._pacer.release(ticket, event, now, wall)
             else:
                 self._go_on(ticket, job, request, event, now, wall)
-            self._pump(now)
-        except Exception as error:
-            self._fail(error)
+            self._start_ready(now)  # with each, for the Pacer sees in how full its bounds are whether to widen them
 
     def _go_on(
         self, ticket: Ticket, job: _Job, request: Request, event: Reply | Failure, now: float, wall: float
