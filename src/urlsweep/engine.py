@@ -168,6 +168,7 @@ class Sweep:
         self._limiter = Limiter.INPUT  # what keeps the run from being faster, ...
         self._limited_since = 0.0  # ... since then
         self._is_fed = False
+        self._binds_credentials = bool(policy.unscoped_credentials) or policy.exclusive_origin is not None
         self._is_held_back = bool(policy.unscoped_credentials)
         self._is_stopping = False
         self._timer: asyncio.TimerHandle | None = None
@@ -359,7 +360,7 @@ class Sweep:
         self._next_index += 1
         self._unfetched += 1
         self.summary.rows_in += 1
-        self._unfetched_characters += _characters_of(target)
+        self._unfetched_characters += len(target.url) if target.input is None else _characters_of(target)
         if target.fault is not None:
             self._give(index, Result.of_fault(target, target.fault))
             return
@@ -371,11 +372,12 @@ class Sweep:
         if refusal is not None:
             self._give(index, Result.of_fault(target, refusal))
             return
-        try:
-            self._bind_credentials(url)
-        except UnscopedCredentialError:
-            self._give(index, Check(url, self._policy, self._trust).unfinished().row(target, url))
-            raise
+        if self._binds_credentials:
+            try:
+                self._bind_credentials(url)
+            except UnscopedCredentialError:
+                self._give(index, Check(url, self._policy, self._trust).unfinished().row(target, url))
+                raise
         key = url.duplicate_key
         job = self._pending.get(key)
         if job is not None:
@@ -396,7 +398,8 @@ class Sweep:
             self._enqueue(job, now)
 
     def _enqueue(self, job: _Job, now: float) -> None:
-        self._bind_by_rule(job.url, now)
+        if self._paces_by_rule:
+            self._bind_by_rule(job.url, now)
         self._pacer.add(job.url.host_key, job, now)
 
     def _bind_by_rule(self, url: Url, now: float) -> None:
@@ -613,9 +616,10 @@ class Sweep:
         return job.ask.request
 
     def _check_of(self, job: _Job) -> Check:
-        if job.check is None:
-            job.check = Check(job.url, self._policy.for_url(job.url), self._trust)
-        return job.check
+        check = job.check
+        if check is None:
+            check = job.check = Check(job.url, self._policy.for_url(job.url), self._trust)
+        return check
 
     # -- rows out
 
@@ -629,11 +633,12 @@ class Sweep:
             return
         del self._pending[job.key]
         job.check = job.ask = None  # the Pacer may remember the job, to ask its URL once more: see `_control_of`
-        if verdict.reason != Reason.SKIP_UNFINISHED:
+        if verdict.reason is None or verdict.reason != Reason.SKIP_UNFINISHED:
             self._ledger.put(job.key, verdict)
         self._give(job.index, verdict.row(job.target, job.url))
-        for index, target, url in job.followers or ():
-            self._give(index, verdict.row(target, url))
+        if job.followers is not None:
+            for index, target, url in job.followers:
+                self._give(index, verdict.row(target, url))
 
     def _give(self, index: int, row: Result) -> None:
         if not self._is_ordered:

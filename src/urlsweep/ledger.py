@@ -7,9 +7,9 @@ forgotten: `is_whole` is then False, and a duplicate of one is asked again.
 
 from __future__ import annotations
 
-import hashlib
 import sqlite3
 from collections import OrderedDict
+from hashlib import blake2b
 from itertools import islice
 from typing import Final
 
@@ -23,8 +23,9 @@ IN_MEMORY: Final = 20_000
 BYTES_IN_MEMORY: Final = 64 * 1024 * 1024
 """And as many bytes: servers that redirect from one giant URL to the next must not fill the memory."""
 
-BATCH: Final = 500
-"""Verdicts moved to disk at once: some 2 ms of the event loop's time."""
+BATCH: Final = 1_000
+"""Verdicts moved to disk at once, in the order of their digests and in one transaction: some 5 ms of the event loop's
+time, half of what they would take as they come."""
 
 
 class Ledger:
@@ -43,9 +44,10 @@ class Ledger:
     def put(self, key: str, verdict: Verdict) -> None:
         """Keep `verdict` under `key`."""
         digest, encoded = _digest(key), self._encoder.encode(verdict)
-        self._size += len(encoded) - len(self._recent.get(digest, b""))
-        self._recent[digest] = encoded
-        if len(self._recent) >= self._in_memory + BATCH or self._size > self._bytes_in_memory:
+        recent = self._recent
+        self._size += len(encoded) - len(recent.get(digest, b""))
+        recent[digest] = encoded
+        if len(recent) >= self._in_memory + BATCH or self._size > self._bytes_in_memory:
             self._move_oldest()
 
     def get(self, key: str) -> Verdict | None:
@@ -80,7 +82,9 @@ class Ledger:
             try:
                 if self._database is None:
                     self._database = _open()
-                self._database.executemany("INSERT OR REPLACE INTO verdicts VALUES (?, ?)", rows)
+                with self._database:
+                    self._database.execute("BEGIN")
+                    self._database.executemany("INSERT OR REPLACE INTO verdicts VALUES (?, ?)", sorted(rows))
             except sqlite3.Error:
                 self.is_whole = False
         for digest, encoded in rows:
@@ -99,4 +103,4 @@ def _open() -> sqlite3.Connection:
 
 def _digest(key: str) -> bytes:
     # 128 bits: among a billion URLs two meet with a chance of 1 in 10**21.
-    return hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    return blake2b(key.encode("utf-8", "surrogatepass"), digest_size=16).digest()

@@ -61,7 +61,8 @@ class FieldFinder:
     def __init__(self, needed_fields: Collection[str]) -> None:
         """`needed_fields`: names, in lower case, of the fields that a Head shall carry."""
         self._needed = {name.encode("ascii"): name for name in needed_fields}
-        self._wanted = frozenset({*self._needed, *_FRAMING})
+        names = b"|".join(map(re.escape, sorted({*self._needed, *_FRAMING})))
+        self._wanted = re.compile(rb"\n(%b):([^\n]*)" % names)  # in a section in lower case
 
     def read(self, section: bytes) -> Head | HeadFault:
         """Read a whole section, its end included."""
@@ -76,13 +77,10 @@ class FieldFinder:
         codings: bytes | None = None
         is_persistent = status_line[1] == b"1"
         content_encoding = ""
-        wanted = self._wanted
-        for line in straight.split(b"\n"):
-            label, _, value = line.partition(b":")
-            name = label.lower()
-            if name not in wanted:
-                continue
-            value = value.strip(b" \t\r")
+        for found in self._wanted.finditer(straight.lower()):
+            name = found[1]
+            start, end = found.span(2)
+            value = straight[start:end].strip(b" \t\r")
             needed = self._needed.get(name)
             if needed is not None:
                 fields.append((needed, value.decode("latin-1")))
