@@ -262,7 +262,7 @@ class _Run:
         if job.check is None:
             key = self._world.hosts[job.host_number].key
             host, _, port = key.rpartition(":")
-            url = Url(f"https://{host}/{job.page}", "", "https", host, int(port))
+            url = Url(f"https://{host}/{job.page}", "", "https", host, int(port), f"{host}:{port}")
             job.check = Check(url, self._policy, self._trust)
         return job.check
 

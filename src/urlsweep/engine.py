@@ -154,6 +154,7 @@ class Sweep:
         self._random = random_module.Random(seed)
         self._wall = wall
         self._window = window
+        self._read_ahead = min(window, READ_AHEAD * limits.concurrency)
         self._pacer: Pacer[_Job] = Pacer(limits)
         self._trust = HeadTrust()
         self._ledger = Ledger()
@@ -174,12 +175,15 @@ class Sweep:
         self._limiter = Limiter.INPUT  # what keeps the run from being faster, ...
         self._limited_since = 0.0  # ... since then
         self._is_fed = False
+        self._binds_credentials = bool(policy.unscoped_credentials) or policy.exclusive_origin is not None
         self._is_held_back = bool(policy.unscoped_credentials)
         self._is_stopping = False
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
         self._tasks: set[asyncio.Task[None]] = set()  # the feeder's, and those that read a robots.txt
         self._controls: dict[object, Handle] = {}  # requests under way for their host's sake
+        self._answers: list[tuple[Ticket, _Job | None, Request, Reply | Failure | Exception]] = []  # to be taken
+        self._is_turn_due = False  # the loop will call `_on_turn`
         self._error: Exception | None = None  # what went wrong in a callback
 
     @property
@@ -261,6 +265,10 @@ class Sweep:
         self._own(loop.create_task(self._feed(loop), name="urlsweep feeder"))
         try:
             await self._done.wait()
+            if self._pacer.in_flight:  # what came in the very moment in which the run ended is taken, too
+                await asyncio.sleep(0)
+            if self._error is None:
+                self._take_answers(loop.time())
         finally:
             if self._timer is not None:
                 self._timer.cancel()
@@ -324,10 +332,10 @@ class Sweep:
             now = loop.time()
             self._take(target, now)
             taken_in_a_row += 1
-            if self._pacer.in_flight < self._limits.concurrency:
-                self._pump(now)
-            else:
-                self._account(now)  # nothing may start before some answer comes
+            if self._unfetched >= self._read_ahead and self._pacer.in_flight < self._limits.concurrency:
+                self._pump(now)  # whether to read on depends on what this may start
+            elif not self._is_turn_due:
+                self._be_called()
             if self._is_full():
                 await self._make_room()
             elif taken_in_a_row >= BREATH:
@@ -348,10 +356,10 @@ class Sweep:
 
     def _is_full(self) -> bool:
         """Whether reading on would help nobody: enough is ready for every slot, or the window is full."""
+        if self._unfetched < self._read_ahead and self._unfetched_characters < WINDOW_CHARACTERS:
+            return False
         if self._is_window_full:
             return True
-        if self._unfetched < READ_AHEAD * self._limits.concurrency:
-            return False
         return not self._pacer.has_room_for_more or len(self._rows) >= READ_AHEAD * self._limits.concurrency
 
     def _take(self, target: Target, now: float) -> None:
@@ -359,7 +367,7 @@ class Sweep:
         self._next_index += 1
         self._unfetched += 1
         self.summary.rows_in += 1
-        self._unfetched_characters += _characters_of(target)
+        self._unfetched_characters += len(target.url) if target.input is None else _characters_of(target)
         if self._journal is not None and (row := self._journal.earlier(index, target)) is not None:
             self._take_earlier(index, target, row)
             return
@@ -374,11 +382,12 @@ class Sweep:
         if refusal is not None:
             self._give(index, Result.of_fault(target, refusal))
             return
-        try:
-            self._bind_credentials(url)
-        except UnscopedCredentialError:
-            self._give(index, Check(url, self._policy, self._trust).unfinished().row(target, url))
-            raise
+        if self._binds_credentials:
+            try:
+                self._bind_credentials(url)
+            except UnscopedCredentialError:
+                self._give(index, Check(url, self._policy, self._trust).unfinished().row(target, url))
+                raise
         key = url.duplicate_key
         job = self._pending.get(key)
         if job is not None:
@@ -417,7 +426,8 @@ class Sweep:
 
     def _enqueue(self, job: _Job, url: Url, now: float) -> None:
         """Queue `job` for what it asks next, which is `url`: its own, or where a redirect leads."""
-        self._bind_by_rule(url, now)
+        if self._paces_by_rule:
+            self._bind_by_rule(url, now)
         if job.ask is None:
             self._pacer.add(url.host_key, job, now)
         else:
@@ -499,8 +509,7 @@ class Sweep:
             if not self._is_fed and not self._is_window_full:
                 return
             self._is_held_back = False
-        while (ready := self._pacer.next(now)) is not None:
-            self._ask(*ready)
+        self._start_ready(now)
         self._settle_given_up()
         self._account(now)
         if self._pacer.is_network_lost:
@@ -518,6 +527,12 @@ class Sweep:
                 self._timer.cancel()
             self._timer_at = wake_at
             self._timer = self._running_loop.call_at(wake_at, self._on_timer)
+
+    def _start_ready(self, now: float) -> None:
+        if self._done.is_set():
+            return
+        while (ready := self._pacer.next(now)) is not None:
+            self._ask(*ready)
 
     def _account(self, now: float) -> None:
         """Count the time since the last look for what limited the run then, and see what does now."""
@@ -548,37 +563,58 @@ class Sweep:
             self._own(self._running_loop.create_task(self._ask_robots(ticket, job, request)))
 
     async def _ask_robots(self, ticket: Ticket, job: _Job, request: Request) -> None:
-        self._take_answer(ticket, job, request, await self._read_robots(job, request))
+        self._on_answer(ticket, job, request, await self._read_robots(job, request))
 
     def _on_answer(self, ticket: Ticket, job: _Job, request: Request, event: Reply | Failure | Exception) -> None:
         """The transport calls."""
         job.handle = None
-        self._take_answer(ticket, job, request, event)
+        self._answers.append((ticket, job, request, event))
+        if not self._is_turn_due:
+            self._be_called()
 
     def _on_control(self, key: object, ticket: Ticket, request: Request, event: Reply | Failure | Exception) -> None:
         """The transport calls: what was asked for its host's sake, and not for its URL's."""
         del self._controls[key]
-        self._take_answer(ticket, None, request, event)
+        self._answers.append((ticket, None, request, event))
+        if not self._is_turn_due:
+            self._be_called()
 
-    def _take_answer(
-        self, ticket: Ticket, job: _Job | None, request: Request, event: Reply | Failure | Exception
-    ) -> None:
-        """Take what came of a request, of `job` or a control. What goes wrong in here ends the run, as does a bug of
-        the transport's: in a callback it would be lost."""
+    def _be_called(self) -> None:
+        """Have `_on_turn` called in the loop's next round.
+
+        Answers come in batches: whatever has to be looked at after one of them (what the run is limited by, when to
+        look again, whether to read on) is looked at once for all that came in this round, not sixty times.
+        """
+        self._is_turn_due = True
+        self._running_loop.call_soon(self._on_turn)
+
+    def _on_turn(self) -> None:
+        """Take all answers that have come, and start what may start. What goes wrong in here ends the run, as does a
+        bug of the transport's: in a callback it would be lost."""
+        self._is_turn_due = False
+        if self._done.is_set():
+            return  # see `_run`
         try:
+            now = self._running_loop.time()
+            self._take_answers(now)
+            self._pump(now)
+        except Exception as error:
+            self._fail(error)
+
+    def _take_answers(self, now: float) -> None:
+        if not self._answers:
+            return
+        wall = self._wall()
+        answers, self._answers = self._answers, []
+        for ticket, job, request, event in answers:
             if isinstance(event, Exception):
                 raise event
             self._count(request, event)
-            if self._done.is_set():
-                return  # it came in the very moment in which the run ended: nothing is begun or settled any more
-            now, wall = self._running_loop.time(), self._wall()
             if job is None:
                 self._pacer.release(ticket, event, now, wall)
             else:
                 self._go_on(ticket, job, request, event, now, wall)
-            self._pump(now)
-        except Exception as error:
-            self._fail(error)
+            self._start_ready(now)  # with each, for the Pacer sees in how full its bounds are whether to widen them
 
     def _go_on(
         self, ticket: Ticket, job: _Job, request: Request, event: Reply | Failure, now: float, wall: float
@@ -630,9 +666,10 @@ class Sweep:
         return job.ask.request
 
     def _check_of(self, job: _Job) -> Check:
-        if job.check is None:
-            job.check = Check(job.url, self._policy.for_url(job.url), self._trust)
-        return job.check
+        check = job.check
+        if check is None:
+            check = job.check = Check(job.url, self._policy.for_url(job.url), self._trust)
+        return check
 
     # -- rows out
 
@@ -645,11 +682,12 @@ class Sweep:
             self._settle_robots(job, verdict)
             return
         del self._pending[job.key]
-        if verdict.reason != Reason.SKIP_UNFINISHED:
+        if verdict.reason is None or verdict.reason != Reason.SKIP_UNFINISHED:
             self._ledger.put(job.key, verdict)
         self._give(job.index, verdict.row(job.target, job.url))
-        for index, target, url in job.followers or ():
-            self._give(index, verdict.row(target, url))
+        if job.followers is not None:
+            for index, target, url in job.followers:
+                self._give(index, verdict.row(target, url))
         # The Pacer may remember the job, to ask its URL once more (see `_control_of`), but nothing of the list.
         job.check = job.ask = job.followers = None
         job.target = _NOWHERE

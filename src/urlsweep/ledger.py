@@ -7,9 +7,9 @@ forgotten: `is_whole` is then False, and a duplicate of one is asked again.
 
 from __future__ import annotations
 
-import hashlib
 import sqlite3
 from collections import OrderedDict
+from hashlib import blake2b
 from itertools import islice
 from typing import Final
 
@@ -23,8 +23,13 @@ IN_MEMORY: Final = 20_000
 BYTES_IN_MEMORY: Final = 64 * 1024 * 1024
 """And as many bytes: servers that redirect from one giant URL to the next must not fill the memory."""
 
-BATCH: Final = 500
-"""Verdicts moved to disk at once: some 2 ms of the event loop's time."""
+BATCH: Final = 1_000
+"""Verdicts moved to disk at once, in the order of their digests and in one transaction: some 5 ms of the event loop's
+time, half of what they would take as they come."""
+
+FILTER_BITS: Final = 24
+"""Of a digest, by which it is told that a verdict is not on disk without looking there (2 µs): 2 MB of bits. Of a
+million URLs that are no duplicates 6 % are looked for in vain, of ten million nearly half."""
 
 
 class Ledger:
@@ -38,23 +43,29 @@ class Ledger:
         self._encoder = msgspec.msgpack.Encoder()
         self._decoder = msgspec.msgpack.Decoder(Verdict)
         self._database: sqlite3.Connection | None = None
+        self._filter = bytearray()  # a bit for each `_bit` of what is on disk; made with the database
         self.is_whole = True
 
     def put(self, key: str, verdict: Verdict) -> None:
         """Keep `verdict` under `key`."""
         digest, encoded = _digest(key), self._encoder.encode(verdict)
-        self._size += len(encoded) - len(self._recent.get(digest, b""))
-        self._recent[digest] = encoded
-        if len(self._recent) >= self._in_memory + BATCH or self._size > self._bytes_in_memory:
+        recent = self._recent
+        self._size += len(encoded) - len(recent.get(digest, b""))
+        recent[digest] = encoded
+        if len(recent) >= self._in_memory + BATCH or self._size > self._bytes_in_memory:
             self._move_oldest()
 
     def get(self, key: str) -> Verdict | None:
         """The verdict kept under `key`, or None."""
         digest = _digest(key)
         found = self._recent.get(digest)
-        if found is None and self._database is not None:
+        if found is None and self._database is not None and self._may_be_on_disk(digest):
             found = self._on_disk(self._database, digest)
         return None if found is None else self._decoder.decode(found)
+
+    def _may_be_on_disk(self, digest: bytes) -> bool:
+        bit = _bit(digest)
+        return bool(self._filter[bit >> 3] & (1 << (bit & 7)))
 
     def _on_disk(self, database: sqlite3.Connection, digest: bytes) -> bytes | None:
         try:
@@ -72,6 +83,7 @@ class Ledger:
             self._database.close()
             self._database = None
         self._recent.clear()
+        self._filter = bytearray()
         self._size = 0
 
     def _move_oldest(self) -> None:
@@ -80,12 +92,18 @@ class Ledger:
             try:
                 if self._database is None:
                     self._database = _open()
-                self._database.executemany("INSERT OR REPLACE INTO verdicts VALUES (?, ?)", rows)
+                    self._filter = bytearray(1 << (FILTER_BITS - 3))
+                with self._database:
+                    self._database.execute("BEGIN")
+                    self._database.executemany("INSERT OR REPLACE INTO verdicts VALUES (?, ?)", sorted(rows))
             except sqlite3.Error:
                 self.is_whole = False
         for digest, encoded in rows:
             del self._recent[digest]
             self._size -= len(encoded)
+            if self._filter:
+                bit = _bit(digest)
+                self._filter[bit >> 3] |= 1 << (bit & 7)
 
 
 def _open() -> sqlite3.Connection:
@@ -99,4 +117,8 @@ def _open() -> sqlite3.Connection:
 
 def _digest(key: str) -> bytes:
     # 128 bits: among a billion URLs two meet with a chance of 1 in 10**21.
-    return hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    return blake2b(key.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+def _bit(digest: bytes) -> int:
+    return int.from_bytes(digest[: FILTER_BITS // 8], "big")

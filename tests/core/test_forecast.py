@@ -94,7 +94,9 @@ class TestBounds:
         assert bounds_of("a.test:443", Limits(per_host=8, rate=4.0)) == HostBounds(
             Bounds(8, 8, 0.25, 8), is_learned=False
         )
-        assert bounds_of("127.0.0.1:80", Limits()) == HostBounds(Bounds(32, 256, 0.0, 32), is_learned=True)
+        assert bounds_of("127.0.0.1:80", Limits()) == HostBounds(
+            Bounds(32, 256, 0.0, 32, doubles=True), is_learned=True
+        )
 
     def test_rules_are_stronger_than_limits(self) -> None:
         pace = RulesPace(per_host=Said(2, 1), rate=Said(5.0, 3))

@@ -33,7 +33,7 @@ def test_bounds_of_a_stranger(limits: Limits, bounds: Bounds) -> None:
 
 @pytest.mark.parametrize("host_key", OWN)
 def test_ones_own_hosts_start_high_and_have_no_cap_but_the_one_for_all(host_key: str) -> None:
-    assert Limits(concurrency=99).bounds_of(host_key) == Bounds(32, 99, 0.0, 32)
+    assert Limits(concurrency=99).bounds_of(host_key) == Bounds(32, 99, 0.0, 32, doubles=True)
     assert Limits(per_host=7, delay=1).bounds_of(host_key) == Bounds(7, 7, 1.0, 7)
 
 

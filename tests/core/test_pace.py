@@ -123,6 +123,44 @@ def test_the_bound_grows_by_one_for_every_bounds_worth_of_good_answers_up_to_the
     assert asked.pace.push_backs is None
 
 
+def own() -> Asked:
+    """A pace for the user's own host."""
+    return Asked(pace_of(bounds=Bounds(32, 256, doubles=True)))
+
+
+def test_what_ones_own_host_is_asked_at_once_doubles_with_each_round_up_to_the_cap() -> None:
+    asked = own()
+    for bound in (32, 64, 128, 256, 256):
+        assert asked.pace.room == bound
+        asked.good_in_use(bound)
+
+
+def test_doubling_ends_for_good_with_the_first_trouble() -> None:
+    asked = own()
+    asked.good_in_use(32)
+    asked.fill()
+    asked.stall()
+    bound = asked.pace.bound
+    assert bound == 63
+    asked.good_in_use(bound)
+    assert asked.pace.bound <= bound + 1
+
+
+def test_ones_own_hosts_bound_that_is_not_in_use_does_not_double() -> None:
+    asked = own()
+    for _ in range(100):
+        asked.send(20)
+        asked.good(20)
+    assert asked.pace.bound == 32
+
+
+def test_a_host_that_shares_a_limit_with_a_strangers_does_not_double() -> None:
+    asked = own()
+    asked.pace.narrow(Bounds(4, 200))
+    asked.good_in_use(32)
+    assert asked.pace.bound == 33
+
+
 def test_a_bound_that_is_not_in_use_does_not_grow() -> None:
     asked = Asked()
     for _ in range(500):

@@ -202,7 +202,9 @@ def test_unknown_schemes_are_invalid_and_the_message_helps(text: str, hint: str)
 
 def test_the_parts_of_a_url() -> None:
     parsed = url("HTTPS://us%65r:p%40ss@Example.COM:8443/a?b#c")
-    assert parsed == Url("https://example.com:8443/a?b", "#c", "https", "example.com", 8443, "user", "p@ss")
+    assert parsed == Url(
+        "https://example.com:8443/a?b", "#c", "https", "example.com", 8443, "example.com:8443", "user", "p@ss"
+    )
     assert parsed.origin == "https://example.com:8443"
     assert parsed.host_key == "example.com:8443"
     assert parsed.shown == "https://example.com:8443/a?b#c"

@@ -213,7 +213,7 @@ def _at_most(seconds: float) -> str:
 
 def _bounds(host: HostBounds) -> str:
     """How many at once and how far apart, and which rule says so."""
-    start, cap, gap, _ = host.bounds
+    start, cap, gap, *_ = host.bounds
     if host.is_learned and start < cap:
         at_once = f"{start:,} to {cap:,} at once, learned"
     else:
@@ -300,7 +300,7 @@ def plan_object(plan: Plan) -> dict[str, object]:
 
 
 def _host_object(host: HostPlan) -> dict[str, object]:
-    start, cap, gap, _ = host.bounds.bounds
+    start, cap, gap, *_ = host.bounds.bounds
     return {
         "host": host.host,
         "urls": host.urls,

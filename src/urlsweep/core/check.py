@@ -100,8 +100,8 @@ class Ask(msgspec.Struct, frozen=True):
     turn: Turn = Turn.NEXT  # a redirect's next hop and the GET after HEAD go first, later tries late
 
 
-class Verdict(msgspec.Struct, frozen=True):
-    """What became of a URL, whoever asked for it."""
+class Verdict(msgspec.Struct, frozen=True, array_like=True):
+    """What became of a URL, whoever asked for it. Encoded without its fields' names: the ledger holds many."""
 
     outcome: Outcome
     reason: str | None
@@ -356,8 +356,10 @@ class Check:
         is_last = self._tries_used + 1 >= policy.tries
         # A redirect that leaves https must not make anybody's password readable on the way, whoever it is for.
         is_in_the_clear = self._left_https and url.scheme == "http"
-        headers = policy.headers if is_in_the_clear else policy.fields_for(url.origin)
-        if url.has_credentials and self._hops:  # the server that redirected chose these, for that one request
+        headers = policy.headers
+        if policy.credentials and not is_in_the_clear:
+            headers = policy.fields_for(url.origin)
+        if self._hops and url.has_credentials:  # the server that redirected chose these, for that one request
             headers = (*(pair for pair in headers if pair[0].lower() != "authorization"), self._own_authorization())
         cookies = self._jar.header(url) if self._jar is not None else ""
         if cookies:

@@ -31,6 +31,7 @@ class Bounds(NamedTuple):
     cap: int  # what that may grow to
     gap: float = 0.0  # seconds between two of them, at the least
     first: int = 1  # at once to one host until a request to it has ended
+    doubles: bool = False  # what is allowed at once, with each round of good answers, until the first trouble
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +75,8 @@ class Limits:
     """A well-run site does not notice 32; more would look like an attack in its log."""
 
     private_start: int = 32
-    """For a host that the URL itself names as loopback or private: it is the user's own, and has no cap."""
+    """For a host that the URL itself names as loopback or private: it is the user's own, has no cap, and what it is
+    asked at once doubles with each round of good answers until the first trouble."""
 
     first_wait: float = 1.0
     """Seconds that a gate stays closed after push-back that names no time; doubles with each probe pushed back."""
@@ -115,7 +117,7 @@ class Limits:
         if per_host is not None:
             return Bounds(per_host, per_host, gap, per_host)
         if names_private_host(host_key.rpartition(":")[0]):
-            return Bounds(self.private_start, self.concurrency, gap, self.private_start)
+            return Bounds(self.private_start, self.concurrency, gap, self.private_start, doubles=True)
         return Bounds(self.host_start, self.host_cap, gap)
 
 

@@ -202,8 +202,12 @@ RESULT_COLUMNS: tuple[str, ...] = tuple(name for name in Result.__struct_fields_
 """The row's columns in their order, without the input's own."""
 
 
+@lru_cache(maxsize=64)
 def rfc3339(seconds: float) -> str:
-    """`seconds` since the epoch as RFC 3339 in UTC with milliseconds and a Z."""
+    """`seconds` since the epoch as RFC 3339 in UTC with milliseconds and a Z.
+
+    Kept for a while: the answers of one batch have one time.
+    """
     whole, milliseconds = divmod(int(seconds * 1000), 1000)
     return f"{_second(whole)}.{milliseconds:03d}Z"
 

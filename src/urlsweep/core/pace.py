@@ -4,7 +4,8 @@ Contract: pure; the caller gives the time. A Pace holds no queue and does no wai
 out (`room`) and from when on the next one may go (`opens_at`).
 Not in here: what an answer says (`pressure`), who is asked next (`pacer`).
 
-Requests at once: a small start, one more for every bound's worth of good answers while the bound is in use. Push-back
+Requests at once: a small start, one more for every bound's worth of good answers while the bound is in use; for the
+user's own hosts (`Bounds.doubles`) one more for each, until the first trouble (RFC 5681's slow start). Push-back
 on more requests at once than were ever served lowers the bound to one less than that. Requests a second: learned where
 a host pushes back on no more requests at once than it served before. A token bucket is empty at each push-back, so
 what it let through between two of them, divided by the time, is at most its rate and mostly just that; the rate asked
@@ -124,6 +125,7 @@ class Pace:
         "_ceiling",
         "_closed",
         "_cycle_began",
+        "_doubles",
         "_fail_share",
         "_gates",
         "_good_answers",
@@ -173,6 +175,7 @@ class Pace:
         self._limits = limits
         self._slowest = 1 / min(LONGEST_INTERVAL, limits.longest_wait)
         self._start = bounds.start
+        self._doubles = bounds.doubles  # the bound, with every bound's worth of good answers, until the first trouble
         self.gap = bounds.gap
         self.bound = bounds.start  # requests at once, as learned
         self.cap = bounds.cap
@@ -251,6 +254,7 @@ class Pace:
         """Keep within `bounds` as well: the strictest of what its hosts' rules say holds for a group."""
         self.cap = min(self.cap, bounds.cap)
         self._start = min(self._start, bounds.start)
+        self._doubles = self._doubles and bounds.doubles
         self.bound = min(self.bound, bounds.cap)
         self.gap = max(self.gap, bounds.gap)
         if self.gap:
@@ -260,7 +264,7 @@ class Pace:
         """Stand for `other` too from now on: its bounds, its gate, and what is out under it."""
         self._sent_at = max(self._sent_at, other._sent_at)
         self.opens_at = max(self.opens_at, other.opens_at)
-        self.narrow(Bounds(other._start, other.cap, other.gap))
+        self.narrow(Bounds(other._start, other.cap, other.gap, doubles=other._doubles))
         self.in_flight += other.in_flight
 
     def sent(self, now: float) -> int:
@@ -303,7 +307,7 @@ class Pace:
         is_bound_in_use = self.in_flight >= self.bound - 1
         if is_bound_in_use and self.bound < self.cap:
             self._good_answers += 1
-            if self._good_answers >= self.bound * self._caution:
+            if self._good_answers >= self.bound * self._caution or (self._doubles and self.push_backs is None):
                 self._good_answers = 0
                 self.bound += 1
         if self.storm or self._loss_share:

@@ -43,6 +43,7 @@ class Url(NamedTuple):
     scheme: str  # "http" or "https"
     host: str  # lower case, IDNA-encoded; IPv6 in brackets
     port: int
+    host_key: str  # ``example.com:443``: the queue this URL waits in. One server, whatever the path
     username: str = ""  # percent-decoded
     password: str = ""  # percent-decoded
 
@@ -50,11 +51,6 @@ class Url(NamedTuple):
     def origin(self) -> str:
         """``https://example.com`` or ``https://example.com:8443`` (RFC 6454): what credentials are bound to."""
         return origin_of(self.scheme, self.host, self.port)
-
-    @property
-    def host_key(self) -> str:
-        """``example.com:443``: the queue this URL waits in. One server, whatever the path."""
-        return f"{self.host}:{self.port}"
 
     @property
     def duplicate_key(self) -> str:
@@ -70,6 +66,12 @@ class Url(NamedTuple):
     def has_credentials(self) -> bool:
         """Whether a user name or a password stood in it."""
         return bool(self.username or self.password)
+
+
+@lru_cache(maxsize=1024)
+def host_key_of(host: str, port: int) -> str:
+    """See `Url.host_key`. One string for many URLs, as far as they stand near each other: it is looked up by."""
+    return f"{host}:{port}"
 
 
 def origin_of(scheme: str, host: str, port: int) -> str:
@@ -137,7 +139,8 @@ def _url(parsed: can_ada.URL) -> Url | Fault:
     if parsed.has_hash():
         fragment = parsed.hash
         parsed.hash = ""
-    return Url(parsed.href, fragment, name, parsed.hostname, port, username, password)
+    host = parsed.hostname
+    return Url(parsed.href, fragment, name, host, port, host_key_of(host, port), username, password)
 
 
 def _why_malformed(text: str) -> Fault:

@@ -76,13 +76,16 @@ WALL_FIELDS: Final = frozenset(wall.field for wall in WALLS if wall.field)
 """The response fields that have to be kept for `wall_of`."""
 
 
+_OF_ANY_STATUS: Final = tuple(wall for wall in WALLS if wall.statuses is None)
+_BY_STATUS: Final = {
+    status: tuple(wall for wall in WALLS if wall.statuses is None or status in wall.statuses)
+    for status in {status for wall in WALLS for status in wall.statuses or ()}
+}
+
+
 def wall_of(reply: Reply) -> str | None:
     """One sentence with vendor and evidence where `reply` is a bot wall's, else None."""
-    if not reply.fields and reply.status != 999:
-        return None
-    for wall in WALLS:
-        if wall.statuses is not None and reply.status not in wall.statuses:
-            continue
+    for wall in _BY_STATUS.get(reply.status, _OF_ANY_STATUS):
         if wall.field is None:
             return f"{wall.vendor}: answers robots with {reply.status}"
         value = reply.get(wall.field)

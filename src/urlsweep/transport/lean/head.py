@@ -31,7 +31,7 @@ _BLANK: Final = b"\r\n"
 _STATUS_LINE: Final = re.compile(rb"HTTP/1\.([01]) ([0-9]{3})(?=[ \r\n])")
 _LONG_NAME: Final = re.compile(rb"^[^:\r\n]{%d}" % (FIELD_LIMIT_BYTES + 1), re.MULTILINE)
 _LONG_VALUE: Final = re.compile(rb"^[^:\r\n]*:[ \t]*[^\r\n]{%d}" % (FIELD_LIMIT_BYTES + 1), re.MULTILINE)
-_FRAMING: Final = (b"content-length", b"transfer-encoding", b"connection", b"content-encoding")
+_FRAMING: Final = frozenset({b"content-length", b"transfer-encoding", b"connection", b"content-encoding"})
 _FEW_BYTES: Final = 3 * FIELDS_LIMIT  # of a section that cannot hold too many fields: the shortest is "a:\n"
 
 
@@ -61,7 +61,8 @@ class FieldFinder:
     def __init__(self, needed_fields: Collection[str]) -> None:
         """`needed_fields`: names, in lower case, of the fields that a Head shall carry."""
         self._needed = {name.encode("ascii"): name for name in needed_fields}
-        self._wanted = frozenset({*self._needed, *_FRAMING})
+        names = b"|".join(map(re.escape, sorted({*self._needed, *_FRAMING})))
+        self._wanted = re.compile(rb"\n(%b):([^\n]*)" % names)  # in a section in lower case
 
     def read(self, section: bytes) -> Head | HeadFault:
         """Read a whole section, its end included."""
@@ -76,26 +77,28 @@ class FieldFinder:
         codings: bytes | None = None
         is_persistent = status_line[1] == b"1"
         content_encoding = ""
-        wanted = self._wanted
-        for line in straight.split(b"\n"):
-            label, _, value = line.partition(b":")
-            name = label.lower()
-            if name not in wanted:
+        needed = self._needed
+        for found in self._wanted.finditer(straight.lower()):
+            name = found[1]
+            if name in needed:
+                start, end = found.span(2)
+                fields.append((needed[name], straight[start:end].strip(b" \t\r").decode("latin-1")))
+            if name not in _FRAMING:
                 continue
-            value = value.strip(b" \t\r")
-            needed = self._needed.get(name)
-            if needed is not None:
-                fields.append((needed, value.decode("latin-1")))
+            value = found[2].strip(b" \t\r")
             if name == b"content-length":
                 if length is not None or not value.isdigit():
                     return HeadFault.GARBAGE  # contradicting ones: browsers refuse them too
                 length = int(value)
-            elif name == b"transfer-encoding":
-                codings = value.lower()
             elif name == b"connection":
-                options = [option.strip() for option in value.lower().split(b",")]
+                if value == b"keep-alive":  # as most say
+                    is_persistent = True
+                    continue
+                options = [option.strip() for option in value.split(b",")]
                 is_persistent = b"close" not in options and (is_persistent or b"keep-alive" in options)
-            elif name == b"content-encoding":
+            elif name == b"transfer-encoding":
+                codings = value
+            else:
                 coding = value.decode("latin-1")
                 content_encoding = f"{content_encoding}, {coding}" if content_encoding else coding
         is_chunked = codings == b"chunked"

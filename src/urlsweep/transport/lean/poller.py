@@ -45,7 +45,7 @@ class Poller(Protocol):
         """Change what a watched socket is watched for, and who is called."""
 
     def send_soon(self, sender: Sender) -> None:
-        """Call `sender` when the batch that is under way has been served; at once where none is.
+        """Call `sender` when the batch that is under way has been served, or in the loop's next round.
 
         Servers are woken once for a whole batch of requests, instead of falling asleep in between.
         """
@@ -79,7 +79,7 @@ class EpollPoller:
         self._epoll = select.epoll()
         self._watchers: dict[int, Watcher] = {}
         self._closing: list[socket.socket] | None = None  # closed within a batch
-        self._sending: list[Sender] = []  # when it has been served
+        self._sending: list[Sender] = []  # when it has been served, or in the loop's next round
         loop.add_reader(self._epoll.fileno(), self._on_ready)
 
     def watch(self, sock: socket.socket, watcher: Watcher, *, writing: bool = False) -> None:
@@ -105,10 +105,9 @@ class EpollPoller:
 
     def send_soon(self, sender: Sender) -> None:
         """See `Poller.send_soon`."""
-        if self._closing is None:
-            sender.send_now()
-        else:
-            self._sending.append(sender)
+        if self._closing is None and not self._sending:
+            self._loop.call_soon(self._send)
+        self._sending.append(sender)
 
     def close(self, sock: socket.socket) -> None:
         """See `Poller.close`."""
@@ -136,12 +135,14 @@ class EpollPoller:
             self._on_bug(error)
         finally:
             self._closing = None
-            if self._sending:
-                senders, self._sending = self._sending, []
-                for sender in senders:
-                    sender.send_now()
+            self._send()
             for sock in closing:
                 sock.close()
+
+    def _send(self) -> None:
+        senders, self._sending = self._sending, []
+        for sender in senders:
+            sender.send_now()
 
 
 class LoopPoller:
