@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from urlsweep.core.blame import GATES_KEPT
 from urlsweep.core.limits import Bounds, Limits
 from urlsweep.core.pace import (
-    GATES_KEPT,
     JUST_UNDER,
     LESS_AFTER_LOSS,
     LONGEST_INTERVAL,

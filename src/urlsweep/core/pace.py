@@ -2,7 +2,7 @@
 
 Contract: pure; the caller gives the time. A Pace holds no queue and does no waiting: it says how many requests may be
 out (`room`) and from when on the next one may go (`opens_at`).
-Not in here: what an answer says (`pressure`), who is asked next (`pacer`).
+Not in here: what an answer says (`pressure`), whose fault a failure is (`blame`), who is asked next (`pacer`).
 
 Requests at once: a small start, one more for every bound's worth of good answers while the bound is in use; for the
 user's own hosts (`Bounds.doubles`) one more for each, until the first trouble (RFC 5681's slow start). Push-back
@@ -15,14 +15,16 @@ server that counts sees no bursts.
 
 Every push-back closes the gate: until the time that the host names, or for a doubling time of our own. When it opens,
 one request goes as a probe, and the rest after it succeeds (as TCP's congestion control, RFC 5681, with pacing).
+Where nothing but 503s without a word and resets come, the probe is a *control*: what was answered well before.
 """
 
 from __future__ import annotations
 
 import math
-from collections import Counter, deque
+from collections import Counter
 from typing import Final
 
+from urlsweep.core.blame import Blame
 from urlsweep.core.limits import Bounds, Limits
 from urlsweep.core.ticket import Ticket
 
@@ -102,14 +104,6 @@ LEAST_LOSS_SHARE: Final = 0.065
 """With fewer, they are the pages' own. In between, a rate that was learned is lowered."""
 LOSS_MEMORY: Final = 15 / 16
 
-MOST_FAIL_SHARE: Final = 0.15
-FAIL_MEMORY: Final = 63 / 64
-"""Where more than that of the pages asked for the first time fail, of about the last hundred, one that fails again
-tells nothing."""
-
-GATES_KEPT: Final = 64
-"""Of those closed last, what was answered well before each. An older failure is nobody's own fault for certain."""
-
 GATE_INTERVALS: Final = 4
 """A gate of our own stays closed for the time in which the host let so many requests through, `first_wait` at most."""
 
@@ -121,15 +115,13 @@ class Pace:
         "_admitted",
         "_admitted_before",
         "_began",
+        "_blame",
         "_caution",
         "_ceiling",
         "_closed",
         "_cycle_began",
         "_doubles",
-        "_fail_share",
-        "_gates",
         "_good_answers",
-        "_good_sent_at",
         "_grown_at",
         "_hold",
         "_is_about_count",
@@ -196,11 +188,9 @@ class Pace:
         self._lost_again = 0  # times in a row at the same bound as the time before, as soon as that was reached
         self._lost_at = 0  # the bound at the last of them
         self._lost_sent_at = math.inf  # when that was sent with which an outage was noticed, the last time
-        self._fail_share = 0.0  # of pages asked for the first time
         self._loss_share = 0.0  # 503s among the last answers
-        self._good_sent_at = -math.inf  # when the last request that was answered well was sent
+        self._blame: Blame | None = None  # from the first trouble on
         self._unlearned: tuple[float | None, float, int] | None = None  # rate, ceiling and bound before the outage
-        self._gates: deque[tuple[float, float]] | None = None  # when each was closed, and `_good_sent_at` then
         self._states = False  # it says so when it is asked too much: what it answers 503 to is no matter of its rate
         self._told_until = -math.inf  # when the host said last that it may be asked again
         self._overstates = False  # it was wrong by more than patience: what it says is about single pages
@@ -298,9 +288,7 @@ class Pace:
     def good(self, now: float, ticket: Ticket, elapsed: float, *, is_first: bool = True) -> None:
         """A good answer, which took `elapsed` seconds. `is_first`: its page has never failed."""
         if self.push_backs is not None or self.is_probing:
-            self._recover(now, ticket)
-            if is_first:
-                self._fail_share *= FAIL_MEMORY
+            self._recover(now, ticket, is_first=is_first)
         self._admitted += 1
         if ticket.level > self._served_at_once:
             self._served_at_once = ticket.level
@@ -318,24 +306,24 @@ class Pace:
         elif self._good_answers == 0:
             self._latency = elapsed
 
-    def _recover(self, now: float, ticket: Ticket) -> None:
+    def _recover(self, now: float, ticket: Ticket, *, is_first: bool) -> None:
         """What a good answer says where there was trouble before."""
         is_news = ticket.storm == self.storm
         if self.is_outage:
             if is_news and self._unlearned is not None and self._closed >= 2 * self._limits.first_wait:
                 # It failed a single request too, after a rest: what was learned when that began was nothing.
                 self._rate, self._ceiling, self.bound = self._unlearned
-            if ticket.is_control and self.rounds == 1 and self._gates:
-                self._gates.pop()  # it was closed for nothing: the host is well, its pages are not
+            if ticket.is_control and self.rounds == 1 and self._blame is not None:
+                self._blame.closed_for_nothing()
         # What was sent before the last push-back says nothing of the time after it, unless it was too many at once that
         # the host minded, or what was sent after a failed one is answered well.
         if is_news or self._is_about_count or (self.is_outage and ticket.sent_at > self._lost_sent_at):
             self.rounds = self._losses = 0
             self.is_probing = self.is_outage = self.is_overloaded = self._is_about_count = False
-        if ticket.sent_at > self._good_sent_at:
-            self._good_sent_at = ticket.sent_at
-            if now < self._told_until and ticket.sent_at > self._pushed_at:
-                self._overstates = True
+        if now < self._told_until and ticket.sent_at > self._pushed_at:
+            self._overstates = True
+        if self._blame is not None:
+            self._blame.good(ticket.sent_at, is_first=is_first)
         self._loss_share *= LOSS_MEMORY
 
     def error(self, ticket: Ticket) -> None:
@@ -352,7 +340,7 @@ class Pace:
 
     def stall(self, kind: str, failed_at: float | None) -> None:
         """A time-out after the connection stood: it may be the page. `failed_at`: see `overload`."""
-        if self._is_the_pages_own(failed_at):
+        if self._is_to_blame(failed_at):
             self._count(kind)
             return
         self._lose(kind)
@@ -370,7 +358,7 @@ class Pace:
         what was sent next, the page is to blame; where that is so of a later try, it is no sign of load either.
         Gives whether the failure says nothing about its URL.
         """
-        is_own = self._is_the_pages_own(failed_at)
+        is_own = self._is_to_blame(failed_at)
         if is_own:
             self._pushed_at = now  # load or not: nothing is speeded up meanwhile
         if ticket.storm != self.storm or is_own:
@@ -382,7 +370,7 @@ class Pace:
             self._close(now, kind, None)
             return True
         if failed_at is None:
-            self._fail_share += (1 - self._fail_share) * (1 - FAIL_MEMORY)
+            self._blamed().failed_first()
         self._loss_share += (1 - self._loss_share) * (1 - LOSS_MEMORY)
         self._losses += 1
         if self._losses >= LOSSES_IN_A_ROW or self._loss_share >= LOSS_SHARE:
@@ -401,18 +389,9 @@ class Pace:
             self._rate = max(self._rate * LESS_AFTER_LOSS, self._slowest)
         return True
 
-    def _is_the_pages_own(self, failed_at: float | None) -> bool:
-        """Whether, after a request of this time that failed, another was answered well before any push-back."""
-        if failed_at is None or self._fail_share >= MOST_FAIL_SHARE:
-            return False
-        gates = self._gates
-        if gates is not None:
-            if len(gates) == GATES_KEPT and failed_at <= gates[0][0]:
-                return False
-            for closed_at, good_sent_at in gates:
-                if closed_at >= failed_at:
-                    return good_sent_at > failed_at
-        return self._good_sent_at > failed_at
+    def _is_to_blame(self, failed_at: float | None) -> bool:
+        """Whether a page that failed at this time before, and does again, is to blame and not its host."""
+        return self._blame is not None and self._blame.is_the_pages_own(failed_at)
 
     def _begin_outage(self, now: float) -> None:
         """From now on, unless one has begun already, it has `overload_patience` to answer something well."""
@@ -498,15 +477,19 @@ class Pace:
         self.bound = max(1, self.bound - 1)
 
     def _count(self, kind: str) -> None:
+        self._blamed()
         if self.push_backs is None:
             self.push_backs = Counter()
         self.push_backs[kind] += 1
 
+    def _blamed(self) -> Blame:
+        if self._blame is None:
+            self._blame = Blame()
+        return self._blame
+
     def _close(self, now: float, kind: str, wait: float | None) -> None:
         self._count(kind)
-        if self._gates is None:
-            self._gates = deque(maxlen=GATES_KEPT)
-        self._gates.append((now, self._good_sent_at))
+        self._blamed().closed(now)
         self.storm += 1
         self.is_probing = True
         self.rounds += 1
