@@ -35,7 +35,7 @@ from urlsweep.core.ticket import Ticket
 from urlsweep.core.turn import Turn
 from urlsweep.core.urls import Url, parse
 from urlsweep.journal import Journal
-from urlsweep.ledger import Ledger
+from urlsweep.ledger import Ledger, digest_of
 from urlsweep.robots import RobotsBook
 from urlsweep.transport import BodyError, Handle, Transport
 
@@ -108,7 +108,7 @@ class _Job:
 
     __slots__ = ("ask", "body", "check", "failed_at", "followers", "handle", "index", "key", "target", "url")
 
-    def __init__(self, index: int, target: Target, url: Url, key: str) -> None:
+    def __init__(self, index: int, target: Target, url: Url, key: bytes) -> None:
         self.index = index
         self.target = target
         self.url = url
@@ -158,7 +158,7 @@ class Sweep:
         self._pacer: Pacer[_Job] = Pacer(limits)
         self._trust = HeadTrust()
         self._ledger = Ledger()
-        self._pending: dict[str, _Job] = {}  # every URL without a verdict, by duplicate key
+        self._pending: dict[bytes, _Job] = {}  # every URL without a verdict, by its duplicate key's digest
         self._rows: list[Result] = []  # given, not yet fetched by the consumer
         self._held: list[tuple[int, Result]] = []  # out of order: a heap, in ordered runs only
         self._next_index = 0  # of the next target to read
@@ -388,7 +388,7 @@ class Sweep:
             except UnscopedCredentialError:
                 self._give(index, Check(url, self._policy, self._trust).unfinished().row(target, url))
                 raise
-        key = url.duplicate_key
+        key = digest_of(url.duplicate_key)
         job = self._pending.get(key)
         if job is not None:
             self.summary.duplicates += 1
@@ -416,7 +416,7 @@ class Sweep:
         url = parse(target.url) if target.fault is None else None
         if isinstance(url, Url) and (verdict := Verdict.of_row(row, url)) is not None:
             self._bind_credentials(url)
-            key = url.duplicate_key
+            key = digest_of(url.duplicate_key)
             if self._ledger.get(key) is None:
                 self._ledger.put(key, verdict)
                 self.summary.requests += row.attempts
@@ -460,7 +460,7 @@ class Sweep:
             self._pacer.add(robots.host_key, self._robots_job(robots), now, turn=Turn.FIRST)
 
     def _robots_job(self, url: Url) -> _Job:
-        job = _Job(-1, Target(url.href), url, url.href)
+        job = _Job(-1, Target(url.href), url, b"")
         job.body = b""
         policy = replace(self._policy.for_url(url), method=Method.GET, accept=SUCCESS, follow=True)
         job.check = Check(url, policy, self._trust)
@@ -605,11 +605,14 @@ class Sweep:
         if not self._answers:
             return
         wall = self._wall()
+        summary = self.summary
         answers, self._answers = self._answers, []
         for ticket, job, request, event in answers:
             if isinstance(event, Exception):
                 raise event
-            self._count(request, event)
+            summary.asked(request.host_key, event.elapsed)
+            if isinstance(event, Failure) and event.reason in TIMEOUTS:
+                summary.bottleneck.timeout_seconds += event.elapsed
             if job is None:
                 self._pacer.release(ticket, event, now, wall)
             else:
@@ -654,11 +657,6 @@ class Sweep:
         """The request for the URL of `job` once more: by GET, for HEAD proves nothing when it fails."""
         first = Check(job.url, self._policy.for_url(job.url), self._trust).first()
         return msgspec.structs.replace(first.request, method="GET")
-
-    def _count(self, request: Request, event: Reply | Failure) -> None:
-        self.summary.asked(request.host_key, event.elapsed)
-        if isinstance(event, Failure) and event.reason in TIMEOUTS:
-            self.summary.bottleneck.timeout_seconds += event.elapsed
 
     def _request_of(self, job: _Job) -> Request:
         if job.ask is None:

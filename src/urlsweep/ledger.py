@@ -33,7 +33,7 @@ million URLs that are no duplicates 6 % are looked for in vain, of ten million n
 
 
 class Ledger:
-    """Verdicts by duplicate key."""
+    """Verdicts by the digest of a duplicate key (`digest_of`)."""
 
     def __init__(self, in_memory: int = IN_MEMORY, bytes_in_memory: int = BYTES_IN_MEMORY) -> None:
         self._in_memory = in_memory
@@ -46,18 +46,17 @@ class Ledger:
         self._filter = bytearray()  # a bit for each `_bit` of what is on disk; made with the database
         self.is_whole = True
 
-    def put(self, key: str, verdict: Verdict) -> None:
-        """Keep `verdict` under `key`."""
-        digest, encoded = _digest(key), self._encoder.encode(verdict)
+    def put(self, digest: bytes, verdict: Verdict) -> None:
+        """Keep `verdict` under `digest`."""
+        encoded = self._encoder.encode(verdict)
         recent = self._recent
         self._size += len(encoded) - len(recent.get(digest, b""))
         recent[digest] = encoded
         if len(recent) >= self._in_memory + BATCH or self._size > self._bytes_in_memory:
             self._move_oldest()
 
-    def get(self, key: str) -> Verdict | None:
-        """The verdict kept under `key`, or None."""
-        digest = _digest(key)
+    def get(self, digest: bytes) -> Verdict | None:
+        """The verdict kept under `digest`, or None."""
         found = self._recent.get(digest)
         if found is None and self._database is not None and self._may_be_on_disk(digest):
             found = self._on_disk(self._database, digest)
@@ -115,8 +114,8 @@ def _open() -> sqlite3.Connection:
     return database
 
 
-def _digest(key: str) -> bytes:
-    # 128 bits: among a billion URLs two meet with a chance of 1 in 10**21.
+def digest_of(key: str) -> bytes:
+    """What `key` is known by. 128 bits: among a billion URLs two meet with a chance of 1 in 10**21."""
     return blake2b(key.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from urlsweep.core.check import Verdict
 from urlsweep.core.model import Hop, Outcome
-from urlsweep.ledger import BATCH, Ledger
+from urlsweep.ledger import BATCH, Ledger, digest_of
 
 
 def verdict(number: int) -> Verdict:
@@ -32,22 +32,22 @@ def verdict(number: int) -> Verdict:
 
 def test_what_was_put_is_got() -> None:
     ledger = Ledger()
-    assert ledger.get("http://a.test/") is None
-    ledger.put("http://a.test/", verdict(1))
-    assert ledger.get("http://a.test/") == verdict(1)
-    assert ledger.get("http://a.test/x") is None
-    ledger.put("http://a.test/", verdict(2))
-    assert ledger.get("http://a.test/") == verdict(2)
+    assert ledger.get(digest_of("http://a.test/")) is None
+    ledger.put(digest_of("http://a.test/"), verdict(1))
+    assert ledger.get(digest_of("http://a.test/")) == verdict(1)
+    assert ledger.get(digest_of("http://a.test/x")) is None
+    ledger.put(digest_of("http://a.test/"), verdict(2))
+    assert ledger.get(digest_of("http://a.test/")) == verdict(2)
     ledger.close()
 
 
 def test_old_verdicts_come_back_from_the_disk() -> None:
     ledger, count = Ledger(in_memory=10), 4 * BATCH
     for number in range(count):
-        ledger.put(f"http://a.test/{number}", verdict(number))
+        ledger.put(digest_of(f"http://a.test/{number}"), verdict(number))
     assert len(ledger._recent) < 10 + BATCH
-    assert all(ledger.get(f"http://a.test/{number}") == verdict(number) for number in range(count))
-    assert ledger.get("http://a.test/none") is None
+    assert all(ledger.get(digest_of(f"http://a.test/{number}")) == verdict(number) for number in range(count))
+    assert ledger.get(digest_of("http://a.test/none")) is None
     assert ledger.is_whole
     ledger.close()
 
@@ -56,29 +56,29 @@ def test_giant_verdicts_go_to_the_disk_before_they_fill_the_memory() -> None:
     ledger = Ledger(bytes_in_memory=1_000_000)
     giant = msgspec.structs.replace(verdict(1), final_url="http://a.test/" + "x" * 100_000)
     for number in range(50):
-        ledger.put(f"http://a.test/{number}", giant)
+        ledger.put(digest_of(f"http://a.test/{number}"), giant)
         assert ledger._size == sum(map(len, ledger._recent.values())) <= 1_000_000
-    ledger.put("http://a.test/49", giant)
+    ledger.put(digest_of("http://a.test/49"), giant)
     assert ledger._size == sum(map(len, ledger._recent.values()))
-    assert all(ledger.get(f"http://a.test/{number}") == giant for number in range(50))
+    assert all(ledger.get(digest_of(f"http://a.test/{number}")) == giant for number in range(50))
     ledger.close()
 
 
 @pytest.mark.parametrize("key", ["http://a.test/\ud800", "", " u:p@http://a.test/", "x" * 100_000])
 def test_any_text_is_a_key(key: str) -> None:
     ledger = Ledger()
-    ledger.put(key, verdict(1))
-    assert ledger.get(key) == verdict(1)
+    ledger.put(digest_of(key), verdict(1))
+    assert ledger.get(digest_of(key)) == verdict(1)
     ledger.close()
 
 
 def test_closing_forgets_everything_and_may_be_done_twice() -> None:
     ledger = Ledger(in_memory=1)
     for number in range(BATCH + 5):
-        ledger.put(str(number), verdict(number))
+        ledger.put(digest_of(str(number)), verdict(number))
     ledger.close()
     ledger.close()
-    assert ledger.get("0") is None
+    assert ledger.get(digest_of("0")) is None
 
 
 def test_a_disk_that_is_full_costs_old_verdicts_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,29 +88,29 @@ def test_a_disk_that_is_full_costs_old_verdicts_and_no_more(monkeypatch: pytest.
     monkeypatch.setattr("urlsweep.ledger._open", full)
     ledger = Ledger(in_memory=10)
     for number in range(3 * BATCH):
-        ledger.put(str(number), verdict(number))
+        ledger.put(digest_of(str(number)), verdict(number))
     assert not ledger.is_whole
-    assert ledger.get("0") is None
-    assert ledger.get(str(3 * BATCH - 1)) == verdict(3 * BATCH - 1)
+    assert ledger.get(digest_of("0")) is None
+    assert ledger.get(digest_of(str(3 * BATCH - 1))) == verdict(3 * BATCH - 1)
     ledger.close()
 
 
 def test_a_disk_that_fails_while_reading_is_survived() -> None:
     ledger = Ledger(in_memory=1)
     for number in range(2 * BATCH):
-        ledger.put(str(number), verdict(number))
+        ledger.put(digest_of(str(number)), verdict(number))
     assert ledger._database is not None
     ledger._database.execute("DROP TABLE verdicts")
-    assert ledger.get("0") is None
+    assert ledger.get(digest_of("0")) is None
     assert not ledger.is_whole
-    ledger.put("again", verdict(1))
-    assert ledger.get("again") == verdict(1)
+    ledger.put(digest_of("again"), verdict(1))
+    assert ledger.get(digest_of("again")) == verdict(1)
     ledger.close()
 
 
 def test_no_secret_of_a_key_is_kept() -> None:
     ledger = Ledger()
-    ledger.put(" user:s3cret@http://a.test/", verdict(1))
+    ledger.put(digest_of(" user:s3cret@http://a.test/"), verdict(1))
     assert b"s3cret" not in repr(ledger._recent).encode()
     ledger.close()
 
@@ -121,7 +121,7 @@ def test_memory_per_verdict_is_what_the_module_says() -> None:
     tracemalloc.start()
     try:
         for key, each in made:
-            ledger.put(key, each)
+            ledger.put(digest_of(key), each)
         used, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -133,10 +133,10 @@ def test_memory_per_verdict_is_what_the_module_says() -> None:
 def test_like_a_dictionary(puts: list[tuple[int, int]]) -> None:
     ledger, plain = Ledger(in_memory=1), {}
     for key, number in puts:
-        ledger.put(str(key), verdict(number))
+        ledger.put(digest_of(str(key)), verdict(number))
         plain[key] = verdict(number)
         if len(ledger._recent) > 5:
             ledger._move_oldest()
     for key in range(31):
-        assert ledger.get(str(key)) == plain.get(key)
+        assert ledger.get(digest_of(str(key))) == plain.get(key)
     ledger.close()

@@ -89,7 +89,8 @@ class Summary:
             times = self._hosts[host] = HostTime(host)
         times.requests += 1
         times.seconds += seconds
-        times.slowest = max(times.slowest, seconds)
+        if seconds > times.slowest:
+            times.slowest = seconds
 
     def _forget_fast_hosts(self) -> None:
         kept = heapq.nlargest(HOSTS_KEPT // 2, self._hosts.values(), key=lambda times: times.mean)
