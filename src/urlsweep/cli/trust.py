@@ -21,7 +21,7 @@ from urlsweep.core.urls import Url, parse
 from urlsweep.journal import JournalError
 from urlsweep.journal.run_file import RunFile, opened
 from urlsweep.journal.shelf import Shelf
-from urlsweep.ledger import Ledger
+from urlsweep.ledger import Ledger, digest_of
 
 
 class Trust:
@@ -44,7 +44,7 @@ class Trust:
                     facts = run_file.facts()
                     if facts.get("fingerprint") == fingerprint and self._may_be_fresh(facts):
                         for url, verdict in self._fresh(run_file):
-                            self._ledger.put(url.duplicate_key, verdict)
+                            self._ledger.put(digest_of(url.duplicate_key), verdict)
             except JournalError:
                 continue  # in use, or damaged: no help, and no reason not to ask
 
@@ -79,7 +79,7 @@ class Trust:
         """What is to be trusted about `url`."""
         if url.has_credentials or self._policy.unscoped_credentials:
             return None
-        verdict = self._ledger.get(url.duplicate_key)
+        verdict = self._ledger.get(digest_of(url.duplicate_key))
         if verdict is None or self._policy.for_url(url).credentials.get(url.origin):
             return None
         return verdict
