@@ -258,7 +258,9 @@ async def test_a_server_that_has_left_since_its_kept_connection_is_unreached(ask
 
 async def test_the_next_address_is_tried(serve: Serve, ask: Ask) -> None:
     server = await serve(always_ok, host="::1")
-    reply = await ask(server.url(host="localhost"))
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", server.port))  # and not listening: nobody else's server is there either
+        reply = await ask(server.url(host="localhost"))
     assert isinstance(reply, Reply)
     assert reply.address == "::1"
 
