@@ -123,8 +123,8 @@ Estimate: about 22 s, 1,214 requests
         assert f"\n  {limited_by}\n" in render_plan(planned(*urls, limits=limits))
 
     def test_the_program_has_a_limit_too(self) -> None:
-        plan = planned(*(f"http://127.0.0.1:8080/{number}" for number in range(10_000)))
-        assert "\n  limited by the program itself: one core sends some 2,000 requests a second\n" in render_plan(plan)
+        plan = planned(*(f"http://127.0.0.1:8080/{number}" for number in range(50_000)))
+        assert "\n  limited by the program itself: one core sends some 5,000 requests a second\n" in render_plan(plan)
 
     def test_one_latency_is_taken_for_granted_where_it_is_given(self) -> None:
         text = render_plan(planned(*many("a.test", 5), latency=2.0))
@@ -228,7 +228,7 @@ class TestJson:
                 "private_latency": 0.01,
                 "get_share": 0.1,
                 "redirect_share": 0.1,
-                "requests_a_second": 2000.0,
+                "requests_a_second": 5000.0,
             },
             "notes": [],
         }

@@ -183,7 +183,7 @@ class TestRun:
             ([Load(4, LEARNED, 0.25)] * 1024, Limits(), 4.0, Constraint.SLOTS),
             ([Load(4, LEARNED, 0.25)] * 1024, Limits(concurrency=8), 128.0, Constraint.SLOTS),
             ([Load(1, LEARNED, 0.25)] * 101, Limits(total_rate=10.0), 10.25, Constraint.TOTAL_RATE),
-            ([Load(100, LEARNED, 0.001)] * 1000, Limits(), 50.0, Constraint.PROGRAM),
+            ([Load(100, LEARNED, 0.001)] * 1000, Limits(), 20.0, Constraint.PROGRAM),
             ([], Limits(total_rate=10.0), 0.0, Constraint.HOST),
         ],
     )
