@@ -426,8 +426,7 @@ class Sweep:
 
     def _enqueue(self, job: _Job, url: Url, now: float) -> None:
         """Queue `job` for what it asks next, which is `url`: its own, or where a redirect leads."""
-        if self._paces_by_rule:
-            self._bind_by_rule(url, now)
+        self._bind_by_rule(url, now)
         if job.ask is None:
             self._pacer.add(url.host_key, job, now)
         else:
@@ -568,14 +567,15 @@ class Sweep:
     def _on_answer(self, ticket: Ticket, job: _Job, request: Request, event: Reply | Failure | Exception) -> None:
         """The transport calls."""
         job.handle = None
-        self._answers.append((ticket, job, request, event))
-        if not self._is_turn_due:
-            self._be_called()
+        self._note(ticket, job, request, event)
 
     def _on_control(self, key: object, ticket: Ticket, request: Request, event: Reply | Failure | Exception) -> None:
         """The transport calls: what was asked for its host's sake, and not for its URL's."""
         del self._controls[key]
-        self._answers.append((ticket, None, request, event))
+        self._note(ticket, None, request, event)
+
+    def _note(self, ticket: Ticket, job: _Job | None, request: Request, event: Reply | Failure | Exception) -> None:
+        self._answers.append((ticket, job, request, event))
         if not self._is_turn_due:
             self._be_called()
 
@@ -680,7 +680,7 @@ class Sweep:
             self._settle_robots(job, verdict)
             return
         del self._pending[job.key]
-        if verdict.reason is None or verdict.reason != Reason.SKIP_UNFINISHED:
+        if verdict.reason != Reason.SKIP_UNFINISHED:
             self._ledger.put(job.key, verdict)
         self._give(job.index, verdict.row(job.target, job.url))
         if job.followers is not None:

@@ -447,14 +447,16 @@ class Check:
         By GET, since only GET can end it.
         """
         # What a URL is asked for again after it was parked, and fails when others do not, may yet be a limit's doing.
-        in_doubt = not is_free and 0 < self._parks <= OWN_PARKS and _is_overload(event)
-        most = PARKS_UNSTATED if _is_overload(event) else PARKS
+        pressure = pressure_of(event, 0.0)
+        is_overload = pressure is Pressure.OVERLOAD
+        in_doubt = not is_free and 0 < self._parks <= OWN_PARKS and is_overload
+        most = PARKS_UNSTATED if is_overload else PARKS
         if not in_doubt and not (is_free and self._parks < most):
             return None
         self._parks += 1
         self._parked_after = event
         self._head_said_no = False
-        if self._method == "HEAD" and pressure_of(event, 0.0) is Pressure.PUSH_BACK:
+        if self._method == "HEAD" and pressure is Pressure.PUSH_BACK:
             self._trust.pushed_back(self.url.host_key)
         self._start_chain("GET")
         return Ask(self._request(), turn=Turn.LATE if in_doubt else Turn.NEXT)
