@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 
@@ -187,6 +188,16 @@ def test_a_table_that_has_columns_of_these_names_itself_is_understood(cli: Comma
         cli.world[URL] = reply(status)
         cli("check", "t.csv", "-o", f"{name}.csv", "--no-journal")
     assert "Newly failing (1)" in cli("diff", "old.csv", "new.csv").stdout
+
+
+def test_long_cells_are_read_and_the_process_keeps_its_limit(cli: CommandLine) -> None:
+    before = csv.field_size_limit()
+    for name, reason in (("old", ""), ("new", "http.404")):
+        long_chain = "x" * (before + 1)
+        outcome = "broken" if reason else "ok"
+        Path(f"{name}.csv").write_text(f'url,outcome,reason,hops\n{URL},{outcome},{reason},"{long_chain}"\n')
+    assert "Newly failing (1)" in cli("diff", "old.csv", "new.csv").stdout
+    assert csv.field_size_limit() == before
 
 
 @pytest.mark.parametrize(

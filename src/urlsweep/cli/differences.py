@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from urlsweep.cli.rendering import rows_of
-from urlsweep.cli.result_file import allow_long_cells, rows_of_file
+from urlsweep.cli.result_file import long_cells, rows_of_file
 from urlsweep.core.comparison import Brief, Change, Difference, Rows, compare
 from urlsweep.core.model import Outcome
 from urlsweep.core.standing import LONGEST_RECORD, Standing, changes, of_text
@@ -38,8 +38,8 @@ LISTED: Final = 200
 
 def found(old_name: str, new_name: str, shelf: Shelf, failing: Collection[Outcome]) -> list[Difference]:
     """The differences between what two names mean, the most urgent first. Raises UsageError and JournalError."""
-    allow_long_cells()
     with ExitStack() as stack:
+        stack.enter_context(long_cells())
         old = _opened(old_name, shelf, stack)[0]
         new, standing = _opened(new_name, shelf, stack)
         return sorted(

@@ -1,6 +1,7 @@
 """Reads the rows of a report file back, JSON Lines or CSV: what `urlsweep diff` compares beside runs.
 
 Contract: lazy; as much of a row as a comparison looks at. Raises UsageError with line and remedy for what is no report.
+Rows of CSV are to be read within `long_cells`.
 Not in here: how reports are written (`reports`).
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 import csv
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -103,6 +105,12 @@ def _of_cells(cells: Mapping[str, str], path: Path, line: int) -> Result:
     )
 
 
-def allow_long_cells() -> None:
-    """csv refuses cells beyond 128 KiB, and URLs and their hops may be longer."""
-    csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
+@contextmanager
+def long_cells() -> Iterator[None]:
+    """While in it, csv reads cells of any length: it refuses those beyond 128 KiB, and URLs and their hops may be
+    longer. The limit is the process's, which may not be ours alone, so it is put back."""
+    before = csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
