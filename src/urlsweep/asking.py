@@ -351,7 +351,7 @@ class Asking:
         self, ticket: Ticket, job: Job, request: Request, event: Reply | Failure, now: float, wall: float
     ) -> None:
         """Let the Pacer and the Check learn from `event`, and do what follows for `job`."""
-        check = self._check_of(job)
+        check = job.check or self._check_of(job)
         pressure = check.pressure_of(event, wall)
         may_be_control = request.host_key == job.url.host_key
         is_free = self._pacer.release(
@@ -391,9 +391,10 @@ class Asking:
         return msgspec.structs.replace(first.request, method="GET")
 
     def _request_of(self, job: Job) -> Request:
-        if job.ask is None:
-            job.ask = self._check_of(job).first()
-        return job.ask.request
+        ask = job.ask
+        if ask is None:
+            ask = job.ask = self._check_of(job).first()
+        return ask.request
 
     def _check_of(self, job: Job) -> Check:
         """The Check of `job`, made when it is first needed."""

@@ -199,7 +199,9 @@ class Sweep:
                 if self._rows:
                     batch, self._rows = self._rows, []
                     self._unfetched -= len(batch)
-                    self._unfetched_characters -= sum(_characters_of(row) for row in batch)
+                    self._unfetched_characters -= sum(
+                        [len(row.url) if row.input is None else _characters_of(row) for row in batch]
+                    )
                     yield batch
                     self._more.set()
                 elif run.done():
@@ -436,5 +438,6 @@ class Sweep:
 
     def _hand_over(self, row: Result) -> None:
         self.summary.add(row)
+        if not self._rows:
+            self._news.set()
         self._rows.append(row)
-        self._news.set()

@@ -92,3 +92,22 @@ def test_what_goes_the_short_way(section: bytes, *, is_plain: bool) -> None:
     assert (begun is not None) == is_plain
     if begun is not None:
         assert read(section, []) == (begun[0], section[begun[1] :])
+
+
+@pytest.mark.parametrize(
+    ("status", "more", "names"),
+    [
+        (b"200", b"", []),
+        (b"204", b"Location: /x\r\n", ["server", "location", "date"]),
+        (b"301", b"", ["server", "date"]),
+        (b"404", b"", ["server", "date"]),
+    ],
+)
+def test_context_comes_with_what_it_is_the_context_of(status: bytes, more: bytes, names: list[str]) -> None:
+    finder = FieldFinder({"location", "server", "date"}, {"server", "date"})
+    section = b"HTTP/1.1 %b X\r\nServer: s\r\nX-Other: 1\r\n%bDate: d\r\nContent-Length: 0\r\n\r\n" % (status, more)
+    begun = finder.begin(section)
+    assert begun is not None
+    assert [name for name, _ in begun[0].fields] == names
+    assert begun[0].length == 0
+    assert finder.read(section) == begun[0]

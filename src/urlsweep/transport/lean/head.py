@@ -59,11 +59,13 @@ class Head(NamedTuple):
 class FieldFinder:
     """Finds the fields that are wanted, and those that tell where the body ends."""
 
-    def __init__(self, needed_fields: Collection[str]) -> None:
-        """`needed_fields`: names, in lower case, of the fields that a Head shall carry."""
+    def __init__(self, needed_fields: Collection[str], context_fields: Collection[str] = ()) -> None:
+        """`needed_fields` and `context_fields` are as for `choice.open_transport`."""
         self._needed = {name.encode("ascii"): name for name in needed_fields}
-        names = b"|".join(map(re.escape, sorted({*self._needed, *_FRAMING})))
-        self._wanted = re.compile(rb"\n(%b):([^\n]*)" % names)  # in a section in lower case
+        names = {*self._needed, *_FRAMING}
+        telling = names - {name.encode("ascii") for name in context_fields} | _FRAMING
+        self._all = _any_of(names)
+        self._telling = self._all if telling == names else _any_of(telling)
 
     def begin(self, data: bytes) -> tuple[Head, int] | None:
         """The Head of the final answer that `data` begins with, and where its section ends.
@@ -75,7 +77,8 @@ class FieldFinder:
         if match is None or match.end() > _FEW_BYTES or (status := int(match[2])) < 200:
             return None
         end = match.end()
-        head = self._collect(data if end == len(data) else data[:end], status, match[1] == b"1", is_straight=False)
+        section = data if end == len(data) else data[:end]
+        head = self._collect(section, status, match[1] == b"1", is_straight=False)
         return None if head is None else (head, end)
 
     def read(self, section: bytes) -> Head | HeadFault:
@@ -89,17 +92,29 @@ class FieldFinder:
         head = self._collect(straight, int(status_line[2]), status_line[1] == b"1", is_straight=True)
         return HeadFault.GARBAGE if head is None else head
 
-    def _collect(self, section: bytes, status: int, is_persistent: bool, *, is_straight: bool) -> Head | None:
+    def _collect(
+        self,
+        section: bytes,
+        status: int,
+        is_persistent: bool,
+        *,
+        is_straight: bool,
+        wanted: re.Pattern[bytes] | None = None,
+    ) -> Head | None:
         """The Head of `section`. None: where the body ends is in doubt, or, with `is_straight`, contradicted, which
         browsers refuse too."""
+        if wanted is None:
+            wanted = self._telling if 200 <= status <= 299 else self._all
         fields: list[tuple[str, str]] = []
         length: int | None = None
         codings: bytes | None = None
         content_encoding = ""
         needed = self._needed
-        for found in self._wanted.finditer(section.lower()):
+        for found in wanted.finditer(section.lower()):
             name, value = found.groups()
             if name in needed:
+                if wanted is not self._all:  # it is a telling one: so are the others
+                    return self._collect(section, status, is_persistent, is_straight=is_straight, wanted=self._all)
                 start, end = found.span(2)
                 fields.append((needed[name], section[start:end].strip(b" \t\r").decode("latin-1")))
             if name not in _FRAMING:
@@ -128,6 +143,11 @@ class FieldFinder:
             return None
         # Another coding alone: the body ends with the connection (RFC 9112 section 6.3).
         return Head(status, tuple(fields), None, codings == b"chunked", is_persistent, content_encoding)
+
+
+def _any_of(names: Collection[bytes]) -> re.Pattern[bytes]:
+    """Fields of these names, in a section in lower case."""
+    return re.compile(rb"\n(%b):([^\n]*)" % b"|".join(map(re.escape, sorted(names))))
 
 
 def _excess(section: bytes) -> HeadFault | None:
