@@ -67,7 +67,9 @@ def plain_environment() -> dict[str, str]:
     plain = {
         name: value
         for name, value in os.environ.items()
-        if not name.lower().endswith("_proxy") and not name.startswith("URLSWEEP_") and name != "PYTHONDONTWRITEBYTECODE"
+        if not name.lower().endswith("_proxy")
+        and not name.startswith("URLSWEEP_")
+        and name != "PYTHONDONTWRITEBYTECODE"
     }
     return plain | {"URLSWEEP_JOURNAL_DIR": str(Path(tempfile.gettempdir()) / "urlsweep-benchmark-runs")}
 

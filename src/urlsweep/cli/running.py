@@ -39,7 +39,6 @@ from urlsweep.journal.shelf import Shelf
 from urlsweep.reports.figures import counted
 from urlsweep.reports.options import ReportOptions
 from urlsweep.reports.redaction import Redactor
-from urlsweep.reports.summary import render_summary
 from urlsweep.settings import Settings
 from urlsweep.settings.keeping import fingerprint
 from urlsweep.sources.pump import RawStream
@@ -372,6 +371,8 @@ class CheckRun:
     def _tell_summary(self) -> None:
         if self._console.is_quiet:
             return
+        from urlsweep.reports.summary import render_summary  # not before the first request
+
         text = render_summary(
             self._redactor.summary(self.summary),
             color=self._console.wants_color(self._settings.color, self._console.stderr),
