@@ -223,6 +223,8 @@ class CheckRun:
             outcomes={outcome: count for outcome, count in self.summary.outcomes.items() if count},
             standing=to_text(standing),
         )
+        if self._keeping is not None:
+            self._keeping.tidy(self._console)
         if recording.failure is not None and not self._is_failure_told:
             self._tell_recording_failed()
             return ExitCode.INTERNAL if recording.is_asked_for else code
