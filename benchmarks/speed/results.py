@@ -137,7 +137,7 @@ def _in_short(trials: Sequence[Trial]) -> Iterator[str]:
         return
     tools = list(dict.fromkeys(tool for trial in timed for tool in trial.runs))
     yield from ("", "## In short: URLs a second", "")
-    yield _row(["workload", *tools, "urlsweep, to the fastest other"])
+    yield _row(["workload", *tools, "urlsweep to the fastest of the others"])
     yield "|---|" + "---|" * (len(tools) + 1)
     for trial in timed:
         rates = {tool: trial.workload.urls / trial.median(tool, wall) for tool in trial.runs if trial.is_right(tool)}
