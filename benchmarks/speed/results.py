@@ -22,6 +22,12 @@ START_GOALS: Final = {"--version": 0.030, "--help": 0.030}
 FIRST_REQUEST_GOAL: Final = 0.150
 """Seconds, at most."""
 
+FLAT_TIME: Final = 1.15
+"""Times the time a URL took on a list a tenth as long."""
+
+FLAT_BYTES: Final = 32.0
+"""Of memory for each further URL: less than its text has, so the list is not held."""
+
 DISTURBED_SHARE: Final = 0.1
 """Of the processors, taken by others in any run: from there on the figures are not to be trusted to a tenth."""
 
@@ -33,7 +39,7 @@ _LIMIT_NAMES: Final = {
 
 
 _NONE: Final = "-"
-
+_MISSED: Final = "missed"
 
 _WHY: Final = {
     "wall time": "Wall time: urlsweep runs Python on one processor unless it is told otherwise; lychee and siteprobe "
@@ -113,6 +119,7 @@ def page(results: Results) -> Iterator[str]:
         yield f"- {line}" if max(shares) <= DISTURBED_SHARE else f"- **{line}: not a quiet machine**"
     if results.flags:
         yield f"- urlsweep's extra flags: `{' '.join(results.flags)}`"
+    yield from _in_short(results.trials)
     yield from _goals(results)
     yield from _not_leading(results)
     for trial in results.trials:
@@ -122,6 +129,29 @@ def page(results: Results) -> Iterator[str]:
     if results.starts:
         yield from _starts(results.starts)
     yield from _commands([*results.trials, *results.scaling])
+
+
+def _in_short(trials: Sequence[Trial]) -> Iterator[str]:
+    timed = [trial for trial in trials if trial.workload.is_timed]
+    if not timed:
+        return
+    tools = list(dict.fromkeys(tool for trial in timed for tool in trial.runs))
+    yield from ("", "## In short: URLs a second", "")
+    yield _row(["workload", *tools, "urlsweep to the fastest of the others"])
+    yield "|---|" + "---|" * (len(tools) + 1)
+    for trial in timed:
+        rates = {tool: trial.workload.urls / trial.median(tool, wall) for tool in trial.runs if trial.is_right(tool)}
+        fastest = max(rates, key=lambda tool: rates[tool], default=None)
+        peers = [tool for tool in _others(trial) if tool in rates]
+        compared = ""
+        if peers and URLSWEEP in rates:
+            best = max(peers, key=lambda tool: rates[tool])
+            compared = f"{rates[URLSWEEP] / rates[best]:.2f} times {best}"
+        cells = []
+        for tool in tools:
+            rate = f"{rates[tool]:,.0f}" if tool in rates else "wrong" if tool in trial.runs else _NONE
+            cells.append(f"**{rate}**" if tool == fastest else rate)
+        yield _row([trial.workload.name, *cells, compared])
 
 
 def _trial(trial: Trial) -> Iterator[str]:
@@ -192,12 +222,15 @@ def _goals(results: Results) -> Iterator[str]:
     if not lines:
         return
     yield from ("", "## Goals", "")
-    yield "| workload | measured | must | aim | moonshot | reached |"
+    yield "| what | measured | must | aim | moonshot | reached |"
     yield "|---|---|---|---|---|---|"
-    yield from lines
+    yield from map(_row, lines)
+    missed = [line[0] for line in lines if line[-1] == _MISSED]
+    yield ""
+    yield f"Missed: {', '.join(missed)}." if missed else "None of them is missed."
 
 
-def _goal_lines(results: Results) -> Iterator[str]:
+def _goal_lines(results: Results) -> Iterator[list[str]]:
     for trial in results.trials:
         for tool, goals in ((URLSWEEP, trial.workload.goals), (TWO_PROCESSES, trial.workload.goals_of_two)):
             if goals is not None and tool in trial.runs:
@@ -211,15 +244,14 @@ def _goal_lines(results: Results) -> Iterator[str]:
     for flag, goal in START_GOALS.items():
         if (found := by_name.get(f"urlsweep {flag}")) is not None:
             over = found - by_name[BARE]
-            verdict = "aim" if over <= goal else "missed"
-            yield _row(
-                [f"urlsweep {flag}", f"{over * 1000:.0f} ms over bare Python", "", f"{goal * 1000:.0f}", "", verdict]
-            )
+            yield _start_line(f"urlsweep {flag}", over, "ms over bare Python", goal)
     if (found := by_name.get("urlsweep, first request")) is not None:
-        verdict = "aim" if found <= FIRST_REQUEST_GOAL else "missed"
-        yield _row(
-            ["first request", f"{found * 1000:.0f} ms", "", f"{FIRST_REQUEST_GOAL * 1000:.0f}", "", verdict]
-        )  # fmt: skip
+        yield _start_line("first request", found, "ms from the start", FIRST_REQUEST_GOAL)
+
+
+def _start_line(name: str, seconds: float, unit: str, goal: float) -> list[str]:
+    verdict = "aim" if seconds <= goal else _MISSED
+    return [name, f"{seconds * 1000:.0f} {unit}", "", f"at most {goal * 1000:.0f}", "", verdict]
 
 
 def _goal_value(trial: Trial, tool: str, goals: Goals) -> float | None:
@@ -233,11 +265,12 @@ def _goal_value(trial: Trial, tool: str, goals: Goals) -> float | None:
     return trial.median(tool, memory)
 
 
-def _goal_line(name: str, goals: Goals, value: float | None) -> str:
+def _goal_line(name: str, goals: Goals, value: float | None) -> list[str]:
     digits = 0 if goals.measure is Measure.MEMORY else 2
     measured = "no right answers to compare" if value is None else f"{value:.{digits}f} {goals.measure}"
     reached = _NONE if value is None else goals.reached(value)
-    return _row([name, measured, *(f"{bound:g}" for bound in (goals.must, goals.aim, goals.moonshot)), reached])
+    sign = "at least" if goals.measure is Measure.FASTER else "at most"
+    return [name, measured, *(f"{sign} {bound:g}" for bound in (goals.must, goals.aim, goals.moonshot)), reached]
 
 
 def _not_leading(results: Results) -> Iterator[str]:
@@ -250,10 +283,18 @@ def _not_leading(results: Results) -> Iterator[str]:
             better = [tool for tool in _others(trial) if trial.is_right(tool) and trial.median(tool, of) < ours]
             if better:
                 figures = ", ".join(f"{tool} {ours / trial.median(tool, of):.2f} times better" for tool in better)
+                figures += _of_the_limit(trial, ours) if of is wall else ""
                 lines.append(f"- {trial.workload.name}, {name}: {figures}")
     if lines:
         yield from ("", "## Where urlsweep does not lead", "", *lines, "")
         yield from (reason for of, reason in _WHY.items() if any(f", {of}:" in line for line in lines))
+
+
+def _of_the_limit(trial: Trial, ours: float) -> str:
+    if not trial.limits:
+        return ""
+    share = statistics.median(limit.seconds for limit in trial.limits) / ours
+    return f" ({_LIMIT_NAMES[trial.workload.limit]}: {share:.0%} of urlsweep's time)"
 
 
 def _others(trial: Trial) -> Iterable[str]:
@@ -263,7 +304,7 @@ def _others(trial: Trial) -> Iterable[str]:
 
 def _scaling(trials: Sequence[Trial]) -> Iterator[str]:
     yield from ("", f"## {SCALING.name}: {SCALING.title}", "")
-    yield "Time and memory a URL have to be flat; in small runs starting the program weighs."
+    yield "Time and memory a URL have to be flat; on short lists it is starting the program that is seen."
     yield ""
     yield "| tool | URLs | wall, s | wall a URL, µs | CPU a URL, µs | peak memory, MiB | answers |"
     yield "|---|---|---|---|---|---|---|"
@@ -273,6 +314,25 @@ def _scaling(trials: Sequence[Trial]) -> Iterator[str]:
             cells = _figures(trial, tool)
             each = f"{trial.median(tool, wall) / urls * 1e6:,.0f}"
             yield _row([tool, f"{urls:,}", cells[0], each, cells[2], cells[3], cells[5]])
+    if len(trials) > 1 and all(trial.is_right(URLSWEEP) for trial in trials[-2:]):
+        yield from ("", _growth(*trials[-2:]))
+
+
+def _growth(shorter: Trial, longer: Trial) -> str:
+    few, many = shorter.workload.urls, longer.workload.urls
+    before, after = (trial.median(URLSWEEP, wall) / trial.workload.urls * 1e6 for trial in (shorter, longer))
+    least, most = (trial.median(URLSWEEP, memory) for trial in (shorter, longer))
+    each = (most - least) * 2**20 / (many - few)
+    return (
+        f"From {few:,} to {many:,} URLs, urlsweep's time a URL goes from {before:,.0f} to {after:,.0f} µs, "
+        f"{after / before:.2f} times: {_flat(after <= FLAT_TIME * before)} (up to {FLAT_TIME:g} times); its memory "
+        f"from {least:,.0f} to {most:,.0f} MiB, {each:,.0f} bytes for each further URL: {_flat(each <= FLAT_BYTES)} "
+        f"(up to {FLAT_BYTES:g} bytes)."
+    )
+
+
+def _flat(is_flat: bool) -> str:
+    return "flat" if is_flat else "**not flat**"
 
 
 def _starts(starts: Sequence[Start]) -> Iterator[str]:

@@ -30,7 +30,7 @@ class Measure(StrEnum):
 
     FASTER = "times as fast as lychee"  # at least
     IDEAL = "times the ideal time"  # at most
-    MEMORY = "MiB at the most"  # at most
+    MEMORY = "MiB"  # at most
 
 
 @dataclass(frozen=True)

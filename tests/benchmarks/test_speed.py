@@ -248,7 +248,7 @@ def test_ratios_are_those_of_each_round() -> None:
     assert ratios(found.trials[0], "lychee", "urlsweep") == [3.0, 2.0, 2.0]
     text = "\n".join(page(found))
     assert "| 2.00 (2.00 to 3.00) times as fast |" in text
-    assert "| few | 2.00 times as fast as lychee | 1 | 2 | 3 | aim |" in text
+    assert "| few | 2.00 times as fast as lychee | at least 1 | at least 2 | at least 3 | aim |" in text
     assert "does not lead" not in text
     assert "/somewhere" not in text
     assert "Other processes took 1% of the processors in the middle run, 1% in the worst" in text
@@ -284,7 +284,9 @@ def test_where_a_right_peer_is_ahead_is_said() -> None:
     assert "## Where urlsweep does not lead" in text
     assert "- few, wall time: lychee 2.00 times better" in text
     assert "few, peak memory" not in text
-    assert "| few | 0.50 times as fast as lychee | 1 | 2 | 3 | missed |" in text
+    assert "| few | 0.50 times as fast as lychee | at least 1 | at least 2 | at least 3 | missed |" in text
+    assert "Missed: few." in text
+    assert "| few | 12 | **24** | 0.50 times lychee |" in text
 
 
 def test_limits_scaling_and_starts_have_their_tables() -> None:
@@ -292,16 +294,29 @@ def test_limits_scaling_and_starts_have_their_tables() -> None:
     found.trials[0].limits = [LimitRun(0.5, 0.1)]
     found.trials[0].workload = replace(FEW, limit=Limit.WRK)
     found.trials[0].cannot = {"siteprobe": "no TLS"}
-    found.scaling = [Trial(SCALING, {"urlsweep": [_run(20.0, memory=49.0)]})]
+    tenth = Trial(replace(SCALING, urls=100_000), {"urlsweep": [_run(2.0, memory=29.0)]})
+    found.scaling = [tenth, Trial(SCALING, {"urlsweep": [_run(20.0, memory=49.0)]})]
     found.starts = [Start(BARE, [0.010]), Start("urlsweep --version", [0.030]), Start("urlsweep, first request", [0.2])]
     text = "\n".join(page(found))
     assert "| limit: wrk, one URL | 0.50 | 24 |" in text
     assert "at 2.00 times its time" in text
     assert "not run: no TLS" in text
     assert "| urlsweep | 1,000,000 | 20.00 | 20 | 15 | 49 | all right |" in text
-    assert "| peak memory at 1,000,000 URLs | 49 MiB at the most | 80 | 50 | 35 | aim |" in text
-    assert "| urlsweep --version | 20 ms over bare Python |  | 30 |  | aim |" in text
-    assert "| first request | 200 ms |  | 150 |  | missed |" in text
+    assert "| peak memory at 1,000,000 URLs | 49 MiB | at most 80 | at most 50 | at most 35 | aim |" in text
+    assert "time a URL goes from 20 to 20 µs, 1.00 times: flat" in text
+    assert "its memory from 29 to 49 MiB, 23 bytes for each further URL: flat" in text
+    assert "| urlsweep --version | 20 ms over bare Python |  | at most 30 |  | aim |" in text
+    assert "| first request | 200 ms from the start |  | at most 150 |  | missed |" in text
+    assert "Missed: first request." in text
+
+
+def test_what_grows_with_the_list_is_said() -> None:
+    found = _results()
+    tenth = Trial(replace(SCALING, urls=100_000), {"urlsweep": [_run(2.0, memory=29.0)]})
+    found.scaling = [tenth, Trial(SCALING, {"urlsweep": [_run(25.0, memory=129.0)]})]
+    text = "\n".join(page(found))
+    assert "20 to 25 µs, 1.25 times: **not flat**" in text
+    assert "117 bytes for each further URL: **not flat**" in text
 
 
 def test_every_row_of_a_table_has_its_cells() -> None:

@@ -440,15 +440,20 @@ def test_address_of() -> None:
         ("somebody@example.com", "somebody@example.com"),
         ("user:secret@example.com/", "user:***@example.com/"),
         ("localhost:8080/@somebody", "localhost:8080/@somebody"),
+        ("http:user:secret@example.com//\udc80", "http:user:***@example.com//\udc80"),
+        ("\\/user:secret@exa mple//", "\\/user:***@exa mple//"),
     ],
 )
 def test_redact(text: str, expected: str) -> None:
     assert redact(text) == expected
 
 
-@given(st.text(alphabet="abcXYZ019", min_size=8, max_size=12), st.sampled_from(["http://%s", "//%s", "%s", "ftp://%s"]))
+@given(
+    st.text(alphabet="abcXYZ019", min_size=8, max_size=12),
+    st.sampled_from(["http://%s", "//%s", "%s", "ftp://%s", "http:%s"]),
+)
 def test_a_password_is_never_shown(password: str, form: str) -> None:
-    for host in ("example.com/", "exa mple.com/", "[::1]:99999/x", "h/a@b"):
+    for host in ("example.com/", "exa mple.com/", "[::1]:99999/x", "h/a@b", "h//\udc80"):
         assert password not in redact(form % f"user:{password}@{host}").partition("/a@b")[0]
 
 

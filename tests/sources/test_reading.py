@@ -167,3 +167,20 @@ def test_the_parser_can_be_asked_for_its_columns() -> None:
     list(reading.feed(TABLE))
     assert isinstance(reading.parser, TabularParser)
     assert reading.parser.columns == ("name", "url")
+
+
+@pytest.mark.parametrize("magic", [b"PK\x03\x04", b"\x28\xb5\x2f\xfd", b"%PDF-"])
+def test_a_foreign_document_is_told_however_it_is_cut(magic: bytes) -> None:
+    reading = Reading(Input("list"))
+    items = [item for byte in magic + b" more" for item in reading.feed(bytes([byte]))]
+    items += reading.close()
+    assert [item.fault is not None and item.fault.reason for item in items if isinstance(item, Target)] == [
+        Reason.SOURCE_MALFORMED
+    ]
+
+
+def test_what_only_begins_like_a_foreign_document_is_read() -> None:
+    reading = Reading(Input("list"))
+    items = [item for byte in b"PK" for item in reading.feed(bytes([byte]))]
+    assert items == []
+    assert [item.url for item in reading.close()] == ["PK"]

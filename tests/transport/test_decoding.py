@@ -53,8 +53,25 @@ def test_a_bomb_comes_in_small_pieces(encode: Callable[[bytes], bytes]) -> None:
     assert _decoded(name, [encode(b"\0" * 3_000_000)]) == b"\0" * 3_000_000
 
 
-def test_padding_after_gzip_is_left_out() -> None:
-    assert _decoded("gzip", [gzip.compress(b"text") + b"\0" * 100]) == b"text"
+@pytest.mark.parametrize("behind", [b"\0" * 100, b"\0", b"x\x1f\x8b", b"\0" + gzip.compress(b"more", mtime=0)])
+@pytest.mark.parametrize("encode", [gzip.compress, zlib.compress])
+def test_what_comes_behind_the_body_is_left_out_however_it_arrives(
+    encode: Callable[[bytes], bytes], behind: bytes
+) -> None:
+    name = "gzip" if encode is gzip.compress else "deflate"
+    coded = encode(b"text")
+    for pieces in ([coded + behind], [coded, behind], [bytes([byte]) for byte in coded + behind]):
+        assert _decoded(name, pieces) == b"text"
+
+
+@pytest.mark.parametrize("coded", [b"\x08K", b"\x78\x9d", b"\x78"])
+def test_which_deflate_it_is_does_not_depend_on_how_it_arrives(coded: bytes) -> None:
+    faults = []
+    for pieces in ([coded], [bytes([byte]) for byte in coded]):
+        with pytest.raises(DecodingError) as error:
+            _decoded("deflate", pieces)
+        faults.append(str(error.value))
+    assert faults[0] == faults[1]
 
 
 def test_an_empty_body_needs_no_encoding() -> None:

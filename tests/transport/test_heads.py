@@ -84,11 +84,15 @@ def test_whatever_comes_after_a_status_line_is_put_straight_once_and_for_all(tex
     assert straightened(once) == once
 
 
-@pytest.mark.parametrize("opening", [b"", b"H", b"HTT", b"HTTP/1.1 200", b"http/1.1", b"\r\nHT", b"ICY 200", b"I"])
+@pytest.mark.parametrize(
+    "opening", [b"", b"H", b"HTT", b"HTTP/1.1 200", b"http/1.1", b"\r\nHT", b"ICY 200", b"I", b"ICY\t"]
+)
 def test_what_may_be_http(opening: bytes) -> None:
     assert may_be_http(opening)
 
 
-@pytest.mark.parametrize("opening", [b"<html>", b"SSH-2.0", b"\x15\x03\x03", b"220 ", b"\x00", b"HTML", b" HTTP/1.1"])
+@pytest.mark.parametrize(
+    "opening", [b"<html>", b"SSH-2.0", b"\x15\x03\x03", b"220 ", b"\x00", b"HTML", b"ICYX", b" HTTP/1.1"]
+)
 def test_what_cannot_be_http(opening: bytes) -> None:
     assert not may_be_http(opening)

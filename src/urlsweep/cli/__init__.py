@@ -54,7 +54,10 @@ Command = Callable[[Sequence[str], "Console", "TransportFactory", "RawStream | N
 def _check(
     arguments: Sequence[str], console: Console, open_transport: TransportFactory, stdin: RawStream | None
 ) -> int:
-    from urlsweep.cli.checking import check
+    from urlsweep.cli.collector import importing
+
+    with importing():
+        from urlsweep.cli.checking import check
 
     return check(arguments, console, open_transport, stdin)
 
@@ -139,7 +142,10 @@ def main(
     if arguments and arguments[0] in ("-V", "--version"):
         return _show(f"urlsweep {__version__}\n", console)
 
-    from urlsweep.cli.console import Console
+    from urlsweep.cli.collector import importing
+
+    with importing():
+        from urlsweep.cli.console import Console
 
     console = Console.of_process() if console is None else console
     try:

@@ -5,13 +5,13 @@ Contract: light to import, so that ``--help`` and a misspelled option answer at 
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from urlsweep import descriptors
 from urlsweep.cli.arguments import ArgumentParser, add_settings, configuration
+from urlsweep.cli.collector import importing
 from urlsweep.cli.console import Console
 from urlsweep.settings import Settings, SettingsError
 from urlsweep.settings.flags import given
@@ -20,9 +20,6 @@ from urlsweep.transport.options import TransportOptionError
 if TYPE_CHECKING:
     from urlsweep.cli.running import TransportFactory
     from urlsweep.sources.pump import RawStream
-
-COLLECT_EVERY: Final = 20_000
-"""Objects made and not dropped: a few megabytes."""
 
 USAGE: Final = "urlsweep check [URL | FILE | -]... [--sitemap URL|FILE] [options]"
 
@@ -70,35 +67,26 @@ def check(
     add_settings(parser)
     namespace = parser.read(arguments)
     configured = configuration(namespace)
-    # What runs is imported only now.
-    import asyncio
+    with importing():  # what runs, only now
+        import asyncio
 
-    from urlsweep.cli.interruption import Interruption
-    from urlsweep.cli.running import CheckRun
+        from urlsweep.cli.interruption import Interruption
+        from urlsweep.cli.journaling import NewRun
+        from urlsweep.cli.running import CheckRun
 
     keeping = None
     if configured.settings.journal:
-        from urlsweep.cli.journaling import NewRun
-
         keeping = NewRun(configured.settings, given(namespace), no_config=namespace.no_config)
     console.is_quiet = configured.settings.quiet
     for warning in configured.warnings:
         console.warning(warning)
     settings = within_descriptors(configured.settings, console)
-    settle_collector()
     try:
         run = CheckRun(namespace.inputs, settings, console, open_transport, stdin, keeping=keeping)
         with Interruption() as interruption:
             return asyncio.run(run.run(interruption))
     except (SettingsError, TransportOptionError) as error:  # of files that are named: read only when they are needed
         raise configured.placed(error) from None
-
-
-def settle_collector() -> None:
-    """Let the garbage collector come less often: a run makes and drops some fifty objects a URL, next to none of them
-    in circles, and Python's default looks at them once every fourteen URLs, a twelfth of the engine's time."""
-    gc.freeze()  # what was imported stays
-    gc.set_threshold(COLLECT_EVERY, 20, 50)
 
 
 def within_descriptors(settings: Settings, console: Console) -> Settings:

@@ -40,6 +40,9 @@ class Keeping(Protocol):
     ) -> tuple[Inputs, Recording | None]:
         """The inputs, and what keeps them. Raises SourceError and JournalError."""
 
+    def tidy(self, console: Console) -> None:
+        """Make room among the runs that are kept, once this one is over."""
+
     @property
     def name(self) -> str:
         """What the run is called, for the commands that take one."""
@@ -54,6 +57,7 @@ class NewRun:
         self._flags = flags
         self._no_config = no_config
         self.name = ""
+        self._path: Path | None = None
 
     def open(
         self, arguments: Sequence[Argument], open_source: OpenSource, console: Console, redactor: Redactor
@@ -75,14 +79,24 @@ class NewRun:
             path = shelf.new_path(dt.datetime.now(dt.UTC))
             try:
                 recording = self._begun(path, arguments, redactor, is_asked_for=False)
-                shelf.trim(settings.journal_keep, settings.journal_size, without=path)
             except JournalError as error:
                 console.warning(
                     f"{error}: the run is not kept, and cannot be resumed (--no-journal says so beforehand)"
                 )
                 return None
+        self._path = path
         self.name = path.stem if settings.run_file is None and settings.journal_dir is None else str(path)
         return recording
+
+    def tidy(self, console: Console) -> None:
+        """Remove the oldest runs where there are too many: not before the first request, which would wait for it."""
+        settings = self._settings
+        if not self.name or settings.run_file is not None:
+            return
+        try:
+            Shelf.usual(settings.journal_dir).trim(settings.journal_keep, settings.journal_size, without=self._path)
+        except JournalError as error:
+            console.warning(f"{error}: no room is made there")
 
     def _begun(self, path: Path, arguments: Sequence[Argument], redactor: Redactor, *, is_asked_for: bool) -> Recording:
         kept, withheld = keepable({name: raw for name, raw in self._flags.items() if name not in NOT_CARRIED})
@@ -143,6 +157,9 @@ class GoingOn:
                 "is finished, the rest is lost"
             )
         return Inputs(sources, console), recording
+
+    def tidy(self, console: Console) -> None:
+        """Nothing: there are no more runs than before."""
 
 
 def series_of(arguments: Sequence[Argument], redactor: Redactor) -> str:

@@ -11,10 +11,9 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from stat import S_ISREG
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, NamedTuple
 
 import msgspec
 
@@ -59,8 +58,7 @@ class KnownColumns:
         self._report.close(summary)
 
 
-@dataclass(slots=True)
-class _Output:
+class _Output(NamedTuple):
     name: str
     report: Report
     stream: BinaryIO
@@ -85,7 +83,7 @@ class Outputs:
         cannot be written.
         """
         outputs = cls(console)
-        on_terminal = replace(
+        on_terminal = msgspec.structs.replace(
             options,
             bom=settings.bom,
             # Whoever asks for the rows that are ok wants to see them.
@@ -93,7 +91,7 @@ class Outputs:
             color=console.wants_color(settings.color, console.stdout),
             width=console.width(console.stdout) if console.shows_output else None,
         )
-        in_files = replace(on_terminal, color=False, width=None)
+        in_files = msgspec.structs.replace(on_terminal, color=False, width=None)
         outputs._add(STANDARD_OUTPUT, settings.format, console.stdout, on_terminal, settings, is_ours=False)
         try:
             for path in settings.output:

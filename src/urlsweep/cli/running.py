@@ -39,7 +39,6 @@ from urlsweep.journal.shelf import Shelf
 from urlsweep.reports.figures import counted
 from urlsweep.reports.options import ReportOptions
 from urlsweep.reports.redaction import Redactor
-from urlsweep.reports.summary import render_summary
 from urlsweep.settings import Settings
 from urlsweep.settings.keeping import fingerprint
 from urlsweep.sources.pump import RawStream
@@ -224,6 +223,8 @@ class CheckRun:
             outcomes={outcome: count for outcome, count in self.summary.outcomes.items() if count},
             standing=to_text(standing),
         )
+        if self._keeping is not None:
+            self._keeping.tidy(self._console)
         if recording.failure is not None and not self._is_failure_told:
             self._tell_recording_failed()
             return ExitCode.INTERNAL if recording.is_asked_for else code
@@ -372,6 +373,8 @@ class CheckRun:
     def _tell_summary(self) -> None:
         if self._console.is_quiet:
             return
+        from urlsweep.reports.summary import render_summary  # not before the first request
+
         text = render_summary(
             self._redactor.summary(self.summary),
             color=self._console.wants_color(self._settings.color, self._console.stderr),

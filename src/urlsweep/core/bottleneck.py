@@ -6,8 +6,9 @@ Contract: plain figures, filled in by the engine and the Pacer as the run goes o
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+import msgspec
 
 
 class Limiter(StrEnum):
@@ -21,13 +22,13 @@ class Limiter(StrEnum):
     ANSWERS = "answers"  # nothing waited: answers were under way
 
 
-@dataclass(slots=True)
-class SlowedHost:
+class SlowedHost(msgspec.Struct):
     """One host (or group, see `PaceBy`) whose limit held URLs back."""
 
     host: str  # its host key: "example.com:443"; a domain or an address where these are paced together
     requests: int = 0  # answered or failed
-    push_backs: Counter[str] = field(default_factory=Counter)  # by what taught it: "429", "503", "connect.refused"
+    push_backs: Counter[str] = msgspec.field(default_factory=Counter)
+    """By what taught it: "429", "503", "connect.refused"."""
     at_once: int | None = None  # the limit found; None: not what held it back
     rate: float | None = None  # requests a second found; None: not what held it back
     held: float = 0.0  # seconds in which URLs waited for its limit
@@ -39,14 +40,12 @@ class SlowedHost:
         return self.push_backs.total()
 
 
-@dataclass(slots=True)
-class Bottleneck:
+class Bottleneck(msgspec.Struct):
     """Where a run's time went."""
 
-    seconds: dict[Limiter, float] = field(
-        default_factory=lambda: dict.fromkeys(Limiter, 0.0)
-    )  # the run's time, by what limited it
-    slowed: list[SlowedHost] = field(default_factory=list)  # those that held most, longest first
+    seconds: dict[Limiter, float] = msgspec.field(default_factory=lambda: dict.fromkeys(Limiter, 0.0))
+    """The run's time, by what limited it."""
+    slowed: list[SlowedHost] = msgspec.field(default_factory=list)  # those that held most, longest first
     slowed_hosts: int = 0  # how many there were in all
     cpu_seconds: float = 0.0  # of the process during the run
     request_seconds: float = 0.0  # of all requests together

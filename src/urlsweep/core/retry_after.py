@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from email.utils import parsedate_to_datetime
 
 from urlsweep.core.model import Reply
 
@@ -29,6 +28,8 @@ def retry_after(reply: Reply, wall: float) -> float | None:
 
 
 def _epoch(http_date: str) -> float | None:
+    from email.utils import parsedate_to_datetime  # 3 ms that few answers need
+
     try:
         moment = parsedate_to_datetime(http_date)
         # The asctime form names no zone: "HTTP-date is always UTC" (RFC 9110 section 5.6.7).

@@ -10,8 +10,9 @@ lines (see `sources.robots`).
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from urlsweep.core.urls import Url
 
@@ -33,8 +34,7 @@ the 40,000 of them that 512 KiB hold take more than 2 s for a URL of 64 KiB."""
 _WORK_PER_WILDCARD: Final = 350  # what the call for one costs, in characters looked at
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class RobotsRules:
+class RobotsRules(msgspec.Struct, frozen=True, eq=False):
     """What one site's robots.txt asks of one user agent."""
 
     crawl_delay: float | None = None
@@ -60,7 +60,7 @@ class RobotsRules:
         from protego import Protego  # only where a robots.txt with rules was met
 
         matcher = Protego.parse("\n".join(("User-agent: *", *lines)))
-        rules = sum(_PATH_RULE.match(line) is not None for line in lines)
+        rules = sum(re.match(_PATH_RULE, line) is not None for line in lines)
         return cls(
             crawl_delay=_crawl_delay(matcher),
             rules=rules,
@@ -90,7 +90,7 @@ def robots_url(url: Url) -> str:
     return f"{url.origin}/robots.txt"
 
 
-_TOKEN: Final = re.compile(r"[!$%&'+\-.^_`|~0-9A-Za-z]+")
+_PRODUCT: Final = r"[!$%&'+\-.^_`|~0-9A-Za-z]+"
 """RFC 9110's token (section 5.6.2) without ``*`` and ``#``, which mean something else in a robots.txt. RFC 9309 knows
 letters, ``-`` and ``_`` alone, but robots are called MJ12bot and archive.org_bot."""
 
@@ -101,7 +101,7 @@ def product_token(user_agent: str) -> str:
     >>> product_token("urlsweep/0.1 (+https://example.com)")
     'urlsweep'
     """
-    match = _TOKEN.match(user_agent.strip())
+    match = re.match(_PRODUCT, user_agent.strip())
     return match[0].lower() if match is not None else ""
 
 
@@ -113,12 +113,11 @@ def _text(body: bytes) -> str:
     return body.decode("utf-8-sig", "replace")
 
 
+# Compiled at their first use: few runs read rules.
 # Spelled as loosely as protego does: a blank for the hyphen or the colon, letters of "disallow" mixed up.
-_PATH_RULE: Final = re.compile(r"\s*(?:allow|di[a-z]+w)(?:\s*:|\s)", re.IGNORECASE)
-_RULE: Final = re.compile(
-    r"\s*(?:allow|di[a-z]+w|crawl[- ]delay|request[- ]rate)(?:\s*:|\s)\s*(?P<value>.*)", re.IGNORECASE
-)
-_AGENT: Final = re.compile(r"\s*user[- ]?agent(?:\s*:|\s)\s*(?P<value>.*)", re.IGNORECASE)
+_PATH_RULE: Final = r"(?i)\s*(?:allow|di[a-z]+w)(?:\s*:|\s)"
+_RULE: Final = r"(?i)\s*(?:allow|di[a-z]+w|crawl[- ]delay|request[- ]rate)(?:\s*:|\s)\s*(?P<value>.*)"
+_AGENT: Final = r"(?i)\s*user[- ]?agent(?:\s*:|\s)\s*(?P<value>.*)"
 
 
 def _own_rules(text: str, token: str) -> list[str]:
@@ -132,7 +131,7 @@ def _own_rules(text: str, token: str) -> list[str]:
     is_own = is_for_everybody = is_among_names = has_own = False
     for raw in text.splitlines():
         line = raw.partition("#")[0].strip()
-        if agent := _AGENT.match(line):
+        if agent := re.match(_AGENT, line):
             if not is_among_names:
                 is_own = is_for_everybody = False
             is_among_names = True
@@ -141,7 +140,7 @@ def _own_rules(text: str, token: str) -> list[str]:
                 is_for_everybody = True
             elif token and product_token(name.lstrip("*")) == token:
                 is_own = has_own = True
-        elif rule := _RULE.match(line):
+        elif rule := re.match(_RULE, line):
             # Crawl-delay ends the list of names too. RFC 9309 knows no such rule (section 2.2.4), but who writes one
             # below a name and another name below that means two groups.
             is_among_names = False

@@ -67,11 +67,11 @@ def changes(letters: str) -> int:
 
 def known_by(row: Result) -> str:
     """What a URL is known by over several runs: as it was given, but for what no line of a baseline could hold."""
-    url = _UNSAFE.sub(lambda match: f"%{ord(match[0]):02X}", row.url)
+    url = re.sub(_UNSAFE, lambda match: f"%{ord(match[0]):02X}", row.url)
     return f"%23{url[1:]}" if url.startswith("#") else url or "(empty)"
 
 
-_UNSAFE: Final = re.compile(r"[\x00-\x20\x7f-\xa0\u2028\u2029\ud800-\udfff]")
+_UNSAFE: Final = r"[\x00-\x20\x7f-\xa0\u2028\u2029\ud800-\udfff]"  # compiled at its first use
 
 
 def is_told(row: Result) -> bool:
@@ -161,7 +161,7 @@ def to_text(standing: Standing) -> str:
     return "\n".join(lines) + "\n"
 
 
-_RECORD: Final = re.compile(f"[{''.join(_OUTCOMES)}]{{1,{LONGEST_RECORD}}}")
+_RECORD: Final = f"[{''.join(_OUTCOMES)}]{{1,{LONGEST_RECORD}}}"
 
 
 def of_text(text: str) -> Standing:
@@ -175,7 +175,7 @@ def of_text(text: str) -> Standing:
         if not line.strip() or line.startswith("#"):
             continue
         cells = line.split("\t")
-        if len(cells) != len(Record._fields) or not _RECORD.fullmatch(cells[2]):
+        if len(cells) != len(Record._fields) or not re.fullmatch(_RECORD, cells[2]):
             raise BaselineError(f"line {number} is not a URL, a time, a record and a reason with tabs between")
         records.append(Record(*cells))
     return Standing(records)

@@ -8,7 +8,8 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+
+import msgspec
 
 from urlsweep.core.bottleneck import Bottleneck
 from urlsweep.core.model import Category, Outcome, Result
@@ -27,8 +28,7 @@ HOSTS_KEPT = 10_000
 """Hosts whose times are kept: the slowest of more than that many would not be read by anybody."""
 
 
-@dataclass(slots=True)
-class HostTime:
+class HostTime(msgspec.Struct):
     """How long one host's answers took."""
 
     host: str
@@ -42,8 +42,7 @@ class HostTime:
         return self.seconds / self.requests if self.requests else 0.0
 
 
-@dataclass(slots=True)
-class Summary:
+class Summary(msgspec.Struct):
     """What became of a run."""
 
     rows_in: int = 0  # targets read
@@ -54,14 +53,14 @@ class Summary:
     is_partial: bool = False  # the run was cut short
     input_exhausted: bool = False  # every input was read to its end
     is_network_lost: bool = False  # the run was ended since nothing could be reached any more
-    outcomes: Counter[Outcome] = field(default_factory=Counter)
-    reasons: Counter[tuple[Outcome, str]] = field(default_factory=Counter)  # (outcome, reason)
-    categories: Counter[Category | None] = field(default_factory=Counter)  # None: no HTTP answer
-    examples: dict[tuple[Outcome, str], list[Result]] = field(default_factory=dict)  # rows that are not ok or skipped
-    bottleneck: Bottleneck = field(default_factory=Bottleneck)
-    warnings: list[str] = field(default_factory=list)  # what the sources and the engine had to say
-    _hosts: dict[str, HostTime] = field(default_factory=dict, repr=False)
-    _example_characters: int = field(default=0, repr=False)
+    outcomes: Counter[Outcome] = msgspec.field(default_factory=Counter)
+    reasons: Counter[tuple[Outcome, str]] = msgspec.field(default_factory=Counter)  # (outcome, reason)
+    categories: Counter[Category | None] = msgspec.field(default_factory=Counter)  # None: no HTTP answer
+    examples: dict[tuple[Outcome, str], list[Result]] = msgspec.field(default_factory=dict)  # neither ok nor skipped
+    bottleneck: Bottleneck = msgspec.field(default_factory=Bottleneck)
+    warnings: list[str] = msgspec.field(default_factory=list)  # what the sources and the engine had to say
+    _hosts: dict[str, HostTime] = msgspec.field(default_factory=dict)
+    _example_characters: int = 0
 
     def add(self, result: Result) -> None:
         """Count one row."""

@@ -8,6 +8,7 @@ Not in here: whether a URL should be asked (see `policy`).
 from __future__ import annotations
 
 import ipaddress
+import re
 from functools import lru_cache
 from typing import Final, NamedTuple
 from urllib.parse import quote, unquote
@@ -249,8 +250,9 @@ def redact(text: str) -> str:
     try:
         parsed = can_ada.parse(text)
     except (ValueError, TypeError):
-        before, separator, rest = text.partition("//")
-        return before + separator + _without_password(rest) if separator else _without_password(text)
+        begun = _BEGINNING.match(text)
+        start = begun.end() if begun is not None else 0
+        return text[:start] + _without_password(text[start:])
     if parsed.has_non_empty_password():
         parsed.password = "***"  # noqa: S105
         return parsed.href
@@ -258,6 +260,10 @@ def redact(text: str) -> str:
     if not path.startswith("/") and parsed.protocol[:-1] not in KNOWN_SCHEMES:
         return _without_password(authority) + slash + path  # user:password@host reads as a URL of the scheme "user"
     return text
+
+
+_BEGINNING: Final = re.compile(r"\s*(?:(?:[a-z][a-z0-9+.-]*:)?[/\\]{2,}|(?:https?|wss?|ftp):[/\\]?)", re.IGNORECASE)
+"""What stands before the userinfo: WHATWG lets the web's own schemes go without their slashes."""
 
 
 def _without_password(text: str) -> str:

@@ -6,11 +6,10 @@ Not in here: where the values come from (flags, the terminal), which is the CLI'
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class ReportOptions:
+class ReportOptions(msgspec.Struct, frozen=True):
     """How rows are to be written. The defaults suit a file or a pipe."""
 
     bom: bool = False  # begin CSV and TSV with U+FEFF: Excel takes UTF-8 for the local code page without it

@@ -8,7 +8,6 @@ Not in here: which values are secret (settings know).
 from __future__ import annotations
 
 import base64
-import dataclasses
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
@@ -75,7 +74,7 @@ class Redactor:
 
     def summary(self, summary: Summary) -> Summary:
         """A copy of `summary` for showing: its examples and warnings without secrets."""
-        return dataclasses.replace(
+        return msgspec.structs.replace(
             summary,
             examples={key: [self.result(row) for row in rows] for key, rows in summary.examples.items()},
             warnings=[self.text(warning) for warning in summary.warnings],

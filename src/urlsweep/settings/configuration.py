@@ -13,9 +13,10 @@ import os
 import re
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
+
+import msgspec
 
 from urlsweep.core.limits import MOST_AT_ONCE
 from urlsweep.core.policy import Method, Rule, StatusSet, glob_pattern
@@ -29,8 +30,7 @@ PREFIX: Final = variable_of("")
 CONFIG_VARIABLE: Final = variable_of("config")
 
 
-@dataclass(frozen=True, slots=True)
-class Configuration:
+class Configuration(msgspec.Struct, frozen=True):
     """Settings, and where each that is not a default was given."""
 
     settings: Settings
@@ -79,8 +79,7 @@ def load(
     return Configuration(reading.settings(), reading.places, path, tuple(reading.warnings))
 
 
-@dataclass(frozen=True, slots=True)
-class _File:
+class _File(NamedTuple):
     """A configuration file that was read."""
 
     path: Path

@@ -8,10 +8,11 @@ Not in here: any particular setting (see the package), where raw values come fro
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import Enum, auto
 from types import MappingProxyType
 from typing import Any, Final
+
+import msgspec
 
 Raw = str | Sequence[str]
 """A value as it was typed: one text, or one each time for what may be given more than once."""
@@ -30,8 +31,7 @@ class Shape(Enum):
     COUNT = auto()  # a flag that is counted: -vv
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
+class Setting(msgspec.Struct, frozen=True, kw_only=True):
     """A line of the table."""
 
     meaning: str  # the help text, in one sentence or two
@@ -40,9 +40,7 @@ class Setting:
     shape: Shape = Shape.SINGLE
     metavar: tuple[str, ...] = ()  # one name for each of the flag's values; none: the flag stands alone
     short: str | None = None  # "-o"
-    constants: Mapping[str, str] = field(
-        default_factory=lambda: MappingProxyType({})
-    )  # flag -> the value it stands for
+    constants: Mapping[str, str] = MappingProxyType({})  # flag -> the value it stands for
     default_is: str = ""  # the default in words where its value does not say it
     from_table: Callable[[Mapping[str, Any]], Sequence[str]] | None = None  # a TOML table -> the texts it stands for
     alone: str = ""  # the value that the flag has where none stands behind it; nothing: one has to

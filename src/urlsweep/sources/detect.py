@@ -30,6 +30,11 @@ def foreign_kind(data: bytes) -> str | None:
     return next((kind for magic, kind in _FOREIGN.items() if data.startswith(magic)), None)
 
 
+def may_be_foreign(data: bytes) -> bool:
+    """Whether a document that begins with `data` may still turn out to be of one of these kinds."""
+    return any(magic.startswith(data) for magic in _FOREIGN)
+
+
 def detect(head: Head, formats: Mapping[str, Format]) -> str | None:
     """The name of the format among `formats`; None while more of the document is needed to tell."""
     if not head.text and not head.is_whole:

@@ -12,7 +12,7 @@ from typing import Final
 from urlsweep.core.model import Reason, Target
 from urlsweep.sources import Parser
 from urlsweep.sources.child import Child
-from urlsweep.sources.detect import detect, foreign_kind
+from urlsweep.sources.detect import detect, foreign_kind, may_be_foreign
 from urlsweep.sources.gunzip import DamageError, Gunzip
 from urlsweep.sources.head import HEAD_LIMIT, Head
 from urlsweep.sources.input import Input
@@ -122,6 +122,8 @@ class Reading:
             yield self._fault(Reason.SOURCE_MALFORMED, f"this is {kind}")
             return
         if self._format_name is None:
+            if may_be_foreign(data) and not is_whole:
+                return
             head = Head(
                 data,
                 is_whole=is_whole,

@@ -33,6 +33,9 @@ class Decoder:
             raise DecodingError(f"is encoded as {', '.join(codings)[:40]!r}, which is not spoken here")
         self._coding = _NAMES[codings[0]] if codings else ""
         self._inflater: zlib._Decompress | None = None
+        self._held = b""  # a first byte alone does not tell which deflate it is
+        self._has_ended = False  # one member of it at least
+        self._is_over = False  # the coded body has ended: what comes behind it, padding mostly, says nothing
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """The decoded pieces of `data`. Raises DecodingError."""
@@ -40,8 +43,15 @@ class Decoder:
             for position in range(0, len(data), PIECE_BYTES):
                 yield data[position : position + PIECE_BYTES]
             return
-        while data:
+        data, self._held = self._held + data, b""
+        while data and not self._is_over:
             if self._inflater is None:
+                if self._has_ended and not data.startswith(b"\x1f"):
+                    self._is_over = True
+                    return
+                if self._coding == "deflate" and len(data) == 1:
+                    self._held = data
+                    return
                 self._inflater = self._new_inflater(data)
             piece, data = self._inflate(self._inflater, data)
             if piece:
@@ -49,7 +59,7 @@ class Decoder:
 
     def finish(self) -> None:
         """Say that the body has ended. Raises DecodingError if the coding had not."""
-        if self._inflater is not None:
+        if self._inflater is not None or self._held:
             raise DecodingError(f"breaks off within its {self._coding} encoding")
 
     def _inflate(self, inflater: zlib._Decompress, data: bytes) -> tuple[bytes, bytes]:
@@ -59,13 +69,14 @@ class Decoder:
             raise DecodingError(f"is not what its Content-Encoding, {self._coding}, says") from None
         if not inflater.eof:
             return piece, inflater.unconsumed_tail
-        self._inflater = None  # gzip: another member may follow (RFC 1952 section 2.2)
-        rest = inflater.unused_data
-        return piece, rest if self._coding == "gzip" and rest.startswith(b"\x1f") else b""
+        self._inflater = None
+        self._has_ended = True
+        self._is_over = self._coding != "gzip"  # of gzip, another member may follow (RFC 1952 section 2.2)
+        return piece, inflater.unused_data
 
     def _new_inflater(self, data: bytes) -> zlib._Decompress:
         if self._coding == "gzip":
             return zlib.decompressobj(_GZIP_WINDOW)
         # "deflate" is the zlib format; some servers send the bare stream (RFC 9110 section 8.4.1.2).
-        is_zlib = data[0] & 0x0F == 8 and (len(data) < 2 or int.from_bytes(data[:2], "big") % 31 == 0)
+        is_zlib = data[0] & 0x0F == 8 and int.from_bytes(data[:2], "big") % 31 == 0
         return zlib.decompressobj(zlib.MAX_WBITS if is_zlib else -zlib.MAX_WBITS)

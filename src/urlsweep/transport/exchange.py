@@ -9,9 +9,10 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from contextvars import ContextVar
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Protocol
+
+import msgspec
 
 
 class Stage(Enum):
@@ -31,8 +32,7 @@ class Wire(Protocol):
     """The first bytes that came back, at most a line's worth; empty while there are none."""
 
 
-@dataclass(slots=True)
-class Exchange:
+class Exchange(msgspec.Struct):
     """What is known about one request that is under way."""
 
     scheme: str

@@ -56,7 +56,7 @@ _LINE_END: Final = re.compile(rb"\r?\n")
 def may_be_http(opening: bytes) -> bool:
     """Whether an answer that begins with `opening` may still turn out to be a status line."""
     start = opening.lstrip(b"\r\n")[:4].upper()
-    return b"HTTP".startswith(start) or b"ICY ".startswith(start)
+    return any(word.startswith(start) for word in (b"HTTP", b"ICY ", b"ICY\t"))
 
 
 def end_of_section(begun: bytes | bytearray, data: bytes, start: int) -> int | None:

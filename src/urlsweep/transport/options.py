@@ -7,9 +7,10 @@ Contract: frozen, checked when made; every default has its reason beside it. Not
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
 from typing import Final, Literal, get_args
 from urllib.parse import urlsplit
+
+import msgspec
 
 from urlsweep.core.urls import redact
 
@@ -24,8 +25,7 @@ class TransportOptionError(ValueError):
     """An option that cannot be used: the message names the option, what is wrong with its value, and the remedy."""
 
 
-@dataclass(frozen=True, slots=True)
-class TransportOptions:
+class TransportOptions(msgspec.Struct, frozen=True):
     """How to reach servers. Raises TransportOptionError for a value that cannot be used."""
 
     kind: Kind = "auto"

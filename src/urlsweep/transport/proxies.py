@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import base64
 import functools
+import os
+import sys
 from typing import NamedTuple, Self
 from urllib.parse import unquote, urlsplit
 
@@ -54,7 +56,9 @@ class ProxyChoice:
             self._read_environment()
 
     def _read_environment(self) -> None:
-        from urllib.request import getproxies  # loads http.client, which few runs need
+        if not _may_name_proxies():
+            return
+        from urllib.request import getproxies  # loads http.client: 8 ms
 
         self._environment = getproxies()
         for scheme in ("http", "https"):
@@ -82,3 +86,8 @@ class ProxyChoice:
         from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]  # typeshed lacks it
 
         return bool(proxy_bypass_environment(f"{host}:{port}", self._environment))
+
+
+def _may_name_proxies() -> bool:
+    """Whether there is anything for `urllib.request.getproxies` to find: variables, or settings of the whole system."""
+    return sys.platform in ("win32", "darwin") or any(name.lower().endswith("_proxy") for name in os.environ)
