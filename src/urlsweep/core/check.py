@@ -285,6 +285,8 @@ class Check:
         self._answered_at = wall
         if isinstance(event, Failure):
             return self._park(event, is_free=is_free) or self._after_failure(event, random)
+        if not event.fields and 200 <= event.status <= 299 and self._policy.accept is None:
+            return self._accept(event)  # as nearly always; what follows would find no more
         wall_evidence = wall_of(event)
         if wall_evidence is not None:
             return self._confirm() or self._verdict(Outcome.UNVERIFIED, Reason.BOT_WALL, event, wall_evidence)

@@ -77,10 +77,6 @@ class LeanTransport:
         """See `Transport.lookup_seconds`."""
         return self.lookups.lookup_seconds
 
-    def start(self, request: Request, done: Done) -> Call:
-        """See `Transport.start`."""
-        return self._start(request, done, wants_body=False)
-
     async def send(self, request: Request) -> Reply | Failure:
         """See `Transport.send`."""
         return await started(self, request)
@@ -95,7 +91,7 @@ class LeanTransport:
             if not answered.done():  # cancelled in this very moment: see `started`
                 answered.set_result(event)
 
-        call = self._start(request, done, wants_body=True)
+        call = self.start(request, done, wants_body=True)
         try:
             event = await answered
         except asyncio.CancelledError:
@@ -135,7 +131,8 @@ class LeanTransport:
 
     # --- requests -----------------------------------------------------------------------------------------------------
 
-    def _start(self, request: Request, done: Done, *, wants_body: bool) -> Call:
+    def start(self, request: Request, done: Done, *, wants_body: bool = False) -> Call:
+        """See `Transport.start`. With `wants_body` the answer's is left to be read: see `open`."""
         if self._is_closed:
             raise RuntimeError("the transport is closed")
         url = request.url
