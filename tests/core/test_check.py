@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -21,6 +22,7 @@ from urlsweep.core.check import (
     REDIRECTS,
     Ask,
     Check,
+    CheckState,
     HeadTrust,
     Verdict,
 )
@@ -1200,6 +1202,52 @@ def test_any_life_ends_and_keeps_its_secrets(plain: Policy, data: st.DataObject)
     assert not url(step.final_url).has_credentials
     assert "secret of" not in repr(step)
     assert len(step.hops) <= policy.max_redirects
+
+
+class _Told(HeadTrust):
+    """Remembers what it was told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.news: list[tuple[str, ...]] = []
+
+    def contradicted(self, host_key: str) -> None:
+        self.news.append(("contradicted", host_key))
+
+    def pushed_back(self, host_key: str) -> None:
+        self.news.append(("pushed back", host_key))
+
+    def succeeded(self, host_key: str, method: str) -> None:
+        self.news.append(("succeeded", host_key, method))
+
+
+@settings(max_examples=200)
+@given(policies, st.data())
+def test_a_check_that_moves_from_process_to_process_lives_as_one_that_stays(plain: Policy, data: st.DataObject) -> None:
+    policy = _policy_of_secrets(plain)
+    start = url(data.draw(st.sampled_from(["http://a.test/", "https://for-a.test:pw@a.test/x#f", "http://127.0.0.1/"])))
+    told, told_of_moving = _Told(), _Told()
+    stays = Check(start, policy.for_url(start), told)
+    moves = Check(start, policy.for_url(start), told_of_moving)
+    step: Ask | Verdict = stays.first()
+    assert moves.first() == step
+    while isinstance(step, Ask):
+        if data.draw(st.booleans()):
+            sent = msgspec.msgpack.encode(moves.state())
+            state = msgspec.msgpack.decode(sent, type=CheckState)
+            moves = Check.of_state(state, policy.for_url(state.url), told_of_moving)
+        event, cookies = data.draw(events())
+        if isinstance(event, Reply) and cookies:
+            lines = [
+                ("set-cookie", f"{name}=v{domain and f'; Domain={domain}'}{rest}") for name, domain, rest in cookies
+            ]
+            event = Reply(event.status, (*event.fields, *lines), address=event.address)
+        is_free = data.draw(st.booleans())
+        assert moves.pressure_of(event, WALL) is stays.pressure_of(event, WALL)
+        step = stays.next(event, WALL, random.Random(0), is_free=is_free)
+        assert moves.next(event, WALL, random.Random(0), is_free=is_free) == step
+        assert moves.unfinished() == stays.unfinished()
+    assert told_of_moving.news == told.news
 
 
 def _assert_only_its_own_secrets(request: Request, target: Url, setters: dict[str, tuple[str, str]]) -> None:

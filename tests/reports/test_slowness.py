@@ -60,8 +60,12 @@ class TestLimitedBy:
             "    3 %  later tries: nothing was left but what had to be asked again",
             "    3 %  reading the input",
             "  Of all requests' time: 30 % looking up names",
-            "  CPU 95 % busy: urlsweep uses one core",
+            "  CPU 95 % busy: urlsweep uses one core (--processes)",
         ]
+
+    def test_of_several_processes_the_busiest_is_told(self) -> None:
+        bottleneck = Bottleneck(seconds={Limiter.SLOTS: 10.0}, cpu_seconds=90.0, processes=3)
+        assert causes(bottleneck)[-1] == "  CPU 90 % busy: the busiest of 3 processes, each of which uses one core"
 
     def test_the_one_cause_of_all_is_named_alone(self) -> None:
         bottleneck = Bottleneck(

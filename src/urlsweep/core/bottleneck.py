@@ -47,7 +47,8 @@ class Bottleneck(msgspec.Struct):
     """The run's time, by what limited it."""
     slowed: list[SlowedHost] = msgspec.field(default_factory=list)  # those that held most, longest first
     slowed_hosts: int = 0  # how many there were in all
-    cpu_seconds: float = 0.0  # of the process during the run
+    cpu_seconds: float = 0.0  # of the process during the run; of the busiest one where there are several
+    processes: int = 1  # that the run was made by
     request_seconds: float = 0.0  # of all requests together
     lookup_seconds: float = 0.0  # of these, for names to be looked up
     timeout_seconds: float = 0.0  # of these, for requests that timed out

@@ -26,7 +26,7 @@ from typing import Final, Self
 
 import msgspec
 
-from urlsweep.core.cookies import CookieJar
+from urlsweep.core.cookies import CookieJar, KeptCookie
 from urlsweep.core.model import (
     Category,
     Failure,
@@ -169,6 +169,26 @@ class Verdict(msgspec.Struct, frozen=True, array_like=True):
         )
 
 
+class CheckState(msgspec.Struct, frozen=True, array_like=True):
+    """A Check between two requests, as plain values: what another process goes on with (see `Check.state`)."""
+
+    url: Url
+    attempts: int
+    tries_used: int
+    parks: int
+    parked_after_reply: Reply | None
+    parked_after_failure: Failure | None
+    head_said_no: bool
+    answered_at: float | None
+    method: str
+    current: Url
+    hops: tuple[Hop, ...]
+    cookies: list[KeptCookie] | None
+    visited: list[tuple[Url, str]] | None
+    came_from_public: bool
+    left_https: bool
+
+
 class HeadTrust:
     """Which hosts' HEAD answers were contradicted by GET: after two, such a host is asked by GET alone.
 
@@ -267,6 +287,46 @@ class Check:
         self._answered_at: float | None = None
         use_head = policy.method is Method.AUTO and trust.is_trusted(url.host_key)
         self._start_chain("HEAD" if use_head else "GET")
+
+    def state(self) -> CheckState:
+        """Where it stands."""
+        parked_after = self._parked_after
+        return CheckState(
+            url=self.url,
+            attempts=self._attempts,
+            tries_used=self._tries_used,
+            parks=self._parks,
+            parked_after_reply=parked_after if isinstance(parked_after, Reply) else None,
+            parked_after_failure=parked_after if isinstance(parked_after, Failure) else None,
+            head_said_no=self._head_said_no,
+            answered_at=self._answered_at,
+            method=self._method,
+            current=self._current,
+            hops=self._hops,
+            cookies=None if self._jar is None else self._jar.kept(),
+            visited=None if self._visited is None else list(self._visited),
+            came_from_public=self._came_from_public,
+            left_https=self._left_https,
+        )
+
+    @classmethod
+    def of_state(cls, state: CheckState, policy: Policy, trust: HeadTrust) -> Self:
+        """The Check that gave `state`, under the same policy. `trust` is told what becomes of it."""
+        check = cls(state.url, policy, trust)
+        check._attempts = state.attempts
+        check._tries_used = state.tries_used
+        check._parks = state.parks
+        check._parked_after = state.parked_after_reply or state.parked_after_failure
+        check._head_said_no = state.head_said_no
+        check._answered_at = state.answered_at
+        check._method = state.method
+        check._current = state.current
+        check._hops = state.hops
+        check._jar = None if state.cookies is None else CookieJar.of(state.cookies)
+        check._visited = None if state.visited is None else set(state.visited)
+        check._came_from_public = state.came_from_public
+        check._left_https = state.left_https
+        return check
 
     def first(self) -> Ask:
         """The first request."""

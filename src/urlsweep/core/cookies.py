@@ -8,7 +8,8 @@ part by the older rule of holding an inner dot.
 from __future__ import annotations
 
 import re
-from typing import Final, NamedTuple
+from collections.abc import Iterable
+from typing import Final, NamedTuple, Self
 
 from urlsweep.core.urls import Url, address_of
 
@@ -26,6 +27,10 @@ class _Cookie(NamedTuple):
     value: str
     host_only: bool
     secure: bool
+
+
+KeptCookie = tuple[str, str, str, str, bool, bool]
+"""Domain, path, name, value, and whether it is for its host only and for https only."""
 
 
 class CookieJar:
@@ -72,6 +77,21 @@ class CookieJar:
             self._cookies.pop(cookie, None)
         elif cookie in self._cookies or len(self._cookies) < MAX_COOKIES:
             self._cookies[cookie] = _Cookie(value, host_only, secure)
+
+    def kept(self) -> list[KeptCookie]:
+        """All of them, as plain values: what another process makes the same jar of (see `of`)."""
+        return [
+            (domain, path, name, cookie.value, cookie.host_only, cookie.secure)
+            for (domain, path, name), cookie in self._cookies.items()
+        ]
+
+    @classmethod
+    def of(cls, kept: Iterable[KeptCookie]) -> Self:
+        """A jar of what `kept` gave."""
+        jar = cls()
+        for domain, path, name, value, host_only, secure in kept:
+            jar._cookies[domain, path, name] = _Cookie(value, host_only, secure)
+        return jar
 
     def header(self, url: Url) -> str:
         """The Cookie field for a request to `url`, or "" (section 5.4: longer paths first)."""

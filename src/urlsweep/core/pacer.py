@@ -22,7 +22,7 @@ from typing import Final, Generic, NamedTuple, TypeVar
 from urlsweep.core.bottleneck import Limiter, SlowedHost
 from urlsweep.core.groups import pace_key
 from urlsweep.core.limits import Limits, PaceBy
-from urlsweep.core.model import Failure, Reply
+from urlsweep.core.model import Failure, Reason, Reply
 from urlsweep.core.network import PROBES_AT_ONCE, NetworkWatch, reaches_nobody
 from urlsweep.core.pace import LATENESS, Pace
 from urlsweep.core.policy import ByHand
@@ -492,16 +492,8 @@ class Pacer(Generic[Item]):
     def _answered(self, host: _Host[Item], group: _Group[Item], ticket: Ticket, event: Reply | Failure) -> None:
         if not host.is_private:
             if host.state is not _ALIVE:
-                self._network.hosts_answered += 1
-            if self._network.is_down:
-                self._probes.clear()
-                self._witness = None
-                if self._network.is_refuted_by(host.key, ticket.sent_at):
-                    self._network.acquit()
-                else:
-                    self._forgive()
-            if self._network.is_alarmed:
-                self._network.answered()
+                self.network_met()
+            self.network_answered(host.key, ticket.sent_at)
         host.state = _ALIVE
         host.failed_probes = host.stalls = 0
         host.evidence = None
@@ -526,7 +518,7 @@ class Pacer(Generic[Item]):
         failed_at: float | None,
     ) -> bool:
         if not host.is_private and (self._network.is_down or reaches_nobody(event.reason)):
-            self._network.failed(host.key, event.reason, now, has_answered=host.state is _ALIVE)
+            self.network_failed(host.key, event.reason, now, has_answered=host.state is _ALIVE)
         if self._network.is_down and not host.is_private:
             return True
         if host.state is _ALIVE:
@@ -607,7 +599,27 @@ class Pacer(Generic[Item]):
         host.group.pace.begin_anew()
         return True
 
-    # -- the network is down
+    # -- the network: also told of what others met who ask over the same one
+
+    def network_met(self) -> None:
+        """A public host answered for the first time."""
+        self._network.hosts_answered += 1
+
+    def network_answered(self, host_key: str, sent_at: float) -> None:
+        """A public host answered what was sent then."""
+        if self._network.is_down:
+            self._probes.clear()
+            self._witness = None
+            if self._network.is_refuted_by(host_key, sent_at):
+                self._network.acquit()
+            else:
+                self._forgive()
+        if self._network.is_alarmed:
+            self._network.answered()
+
+    def network_failed(self, host_key: str, reason: Reason, now: float, *, has_answered: bool) -> None:
+        """A request to a public host reached nobody; `has_answered` says whether that host did before."""
+        self._network.failed(host_key, reason, now, has_answered=has_answered)
 
     def _forgive(self) -> None:
         """The network is back: that hosts could not be reached was not theirs."""

@@ -91,6 +91,12 @@ class Summary(msgspec.Struct):
         if seconds > times.slowest:
             times.slowest = seconds
 
+    def add_hosts(self, hosts: Iterable[HostTime]) -> None:
+        """Count the times of hosts that were asked elsewhere, and not here."""
+        self._hosts.update((times.host, times) for times in hosts)
+        if len(self._hosts) > HOSTS_KEPT:
+            self._forget_fast_hosts()
+
     def _forget_fast_hosts(self) -> None:
         kept = heapq.nlargest(HOSTS_KEPT // 2, self._hosts.values(), key=lambda times: times.mean)
         self._hosts = {times.host: times for times in kept}

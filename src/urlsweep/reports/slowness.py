@@ -58,7 +58,9 @@ def limited_by(summary: Summary, limits: Limits | None, paint: Paint) -> Iterato
         yield from _spent_by_requests(bottleneck)
     busy = bottleneck.cpu_seconds / summary.seconds
     if busy >= BUSY:
-        yield f"  CPU {_percent(min(busy, 1.0))} busy: urlsweep uses one core"
+        several = f"the busiest of {bottleneck.processes} processes, each of which uses one core"
+        uses = "urlsweep uses one core (--processes)" if bottleneck.processes == 1 else several
+        yield f"  CPU {_percent(min(busy, 1.0))} busy: {uses}"
 
 
 def _cause(limiter: Limiter, limits: Limits | None) -> str:
