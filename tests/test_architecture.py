@@ -68,7 +68,7 @@ def members(package: str) -> list[str]:
 
 
 def test_the_packages_are_those_of_the_design() -> None:
-    known = {"core", "transport", "sources", "reports", "settings", "journal", "cli", "testing"}
+    known = {"core", "transport", "sources", "reports", "settings", "journal", "workers", "cli", "testing"}
     assert {name.split(".")[1] for name, path in MODULES.items() if path.parent != PACKAGE} <= known
 
 
@@ -110,6 +110,20 @@ def test_the_engine_imports_the_core_and_protocols() -> None:
     for name in ("urlsweep.engine", "urlsweep.asking", "urlsweep.fetch", "urlsweep.ledger", "urlsweep.robots"):
         foreign = {imported for imported in ours(name) if not within(imported, "core")}
         assert foreign <= PROTOCOLS | {"urlsweep.asking", "urlsweep.ledger", "urlsweep.robots"}, name
+
+
+def test_workers_import_what_the_engine_does() -> None:
+    for name in members("workers"):
+        foreign = {
+            imported for imported in ours(name) if not within(imported, "core") and not within(imported, "workers")
+        }
+        allowed = {"urlsweep", "urlsweep.asking", "urlsweep.transport", "urlsweep.transport.options"}
+        if name == "urlsweep.workers.__main__":  # a process of its own
+            allowed |= {"urlsweep.collector", "urlsweep.transport.choice"}
+        assert foreign <= allowed, name
+    for name in MODULES:
+        if any(within(imported, "workers") for imported in ours(name)) and not within(name, "workers"):
+            assert name in ("urlsweep.api", "urlsweep.cli.running"), name
 
 
 def test_the_engines_own_books_are_its_own() -> None:

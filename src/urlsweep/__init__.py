@@ -18,10 +18,10 @@ from urlsweep._version import __version__
 
 if TYPE_CHECKING:
     from urlsweep.api import check, read_sitemap, sweep
+    from urlsweep.asking import SweepError
     from urlsweep.core.model import Category, Hop, Outcome, Reason, Result, Target
     from urlsweep.core.policy import Method, StatusSet
     from urlsweep.core.summary import Summary
-    from urlsweep.engine import SweepError
     from urlsweep.settings import Settings
     from urlsweep.sources import SourceError
 
@@ -55,7 +55,7 @@ _HOMES: Final = {
     "SourceError": "sources",
     "StatusSet": "core.policy",
     "Summary": "core.summary",
-    "SweepError": "engine",
+    "SweepError": "asking",
     "Target": "core.model",
     "check": "api",
     "read_sitemap": "api",

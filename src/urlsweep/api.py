@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
-from contextlib import aclosing
+from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from dataclasses import replace
 
+from urlsweep.asking import Crew
 from urlsweep.core.check import CONTEXT_FIELDS, NEEDED_FIELDS
 from urlsweep.core.model import Result, Target
 from urlsweep.core.summary import Summary
@@ -43,19 +44,23 @@ async def sweep(
             async for result in results:
                 ...
 
-    Raises SweepError where the run cannot go on (a credential without an origin, and targets of several); TypeError for
-    targets that are no URLs at all; ValueError for settings that name files which cannot be used; and whatever reading
-    `targets` raises.
+    Raises SweepError where the run cannot go on (a credential without an origin, and targets of several; a worker
+    process that cannot be started or went away, see `Settings.processes`); TypeError for targets that are no URLs at
+    all; ValueError for settings that name files which cannot be used, and for several processes over a `transport` of
+    the caller's; and whatever reading `targets` raises.
     """
     settings = settings if settings is not None else Settings()
+    if settings.processes > 1 and transport is not None:
+        raise ValueError("a transport that is given cannot be used by several processes: leave processes at 1")
     run_transport = transport if transport is not None else open_transport(settings)
     try:
-        async with aclosing(_as_targets(targets)) as wanted:
+        async with _crew(settings) as crew, aclosing(_as_targets(targets)) as wanted:
             run = Sweep(
                 wanted,
                 settings.policy(),
                 settings.limits(),
                 run_transport,
+                crew=crew,
                 summary=summary,
                 is_ordered=bool(settings.sort),
                 seed=settings.seed,
@@ -135,6 +140,15 @@ def open_transport(settings: Settings) -> Transport:
     return choice.open_transport(
         settings.transport_options(), needed_fields=NEEDED_FIELDS, context_fields=CONTEXT_FIELDS
     )
+
+
+def _crew(settings: Settings) -> AbstractAsyncContextManager[Crew | None]:
+    if settings.processes == 1:
+        return nullcontext()
+    # Those who ask in one process need none of it.
+    from urlsweep.workers import processes
+
+    return processes.crew(settings.processes, settings.transport_options())
 
 
 async def _as_targets(targets: AnyTargets) -> AsyncGenerator[Target, None]:

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple, Protocol
 
 import msgspec
 
@@ -54,6 +54,95 @@ class Job:
         self.body: bytes | None = None  # of a robots.txt: read for the run itself, and no row of it
 
 
+class Owner(NamedTuple):
+    """Who has jobs asked: what is called when something becomes of them, on the loop."""
+
+    settled: Callable[[Job, Verdict], None]
+    """A job and its verdict. The Pacer may remember the job, to ask its URL once more (`Asking._control_of`), but
+    nothing else of it: what it holds beside is for the owner to drop."""
+
+    looked: Callable[[], None]
+    """All has been asked that may be for now: the moment to add more, or to end."""
+
+    failed: Callable[[BaseException], None]
+    """Something went wrong that is none of the network's faults: the run has to end."""
+
+
+class Asker(Protocol):
+    """What a run needs of whoever asks: `Asking` in this process, or several of them in others (`workers`)."""
+
+    policy: Policy  # may be set as long as it `is_held_back`
+    is_held_back: bool  # nothing is asked yet
+    is_fed: bool  # the owner has no more jobs to add
+    is_over: bool  # nothing new is started
+    is_turn_due: bool  # the loop will see to what was added
+
+    def begin(self, loop: asyncio.AbstractEventLoop) -> None:
+        """The run starts, on this loop."""
+
+    @property
+    def open_requests(self) -> int:
+        """Requests under way."""
+
+    @property
+    def has_free_slots(self) -> bool:
+        """Whether `pump` may start what was just added."""
+
+    @property
+    def has_room_for_more(self) -> bool:
+        """Whether jobs for other hosts would find a slot."""
+
+    @property
+    def waiting_hosts(self) -> Gated:
+        """Hosts that are being left alone for a while and have work left, and until when (the loop's time)."""
+
+    @property
+    def is_network_down(self) -> bool:
+        """Whether nobody answers any more, and nothing but probes is sent."""
+
+    @property
+    def is_network_lost(self) -> bool:
+        """Whether that has lasted for as long as patience goes."""
+
+    def add(self, job: Job, now: float) -> None:
+        """Ask `job`, when its host lets it. Nothing is sent before `pump`, or the turn that `be_called` asks for."""
+
+    def be_called(self) -> None:
+        """Have the loop see to what was added, in its next round; not to be called where that `is_turn_due`."""
+
+    def pump(self, now: float) -> None:
+        """Start whatever may start now, and see to being called again when more may."""
+
+    def take_answers(self, now: float) -> None:
+        """Take what has come so far. Once it `is_over`: also what came in the very moment in which it ended."""
+
+    def unfinished(self, job: Job) -> Verdict:
+        """The verdict of `job` where the run ends now."""
+
+    async def end(self, jobs: Iterable[Job]) -> None:
+        """Drop every request under way: of `jobs`, which are the owner's that are not settled, and of its own. Tells
+        the summary what the run was limited by."""
+
+
+class SweepError(Exception):
+    """The run cannot go on."""
+
+
+class CrewError(SweepError):
+    """There can be no others here who ask. The message says why."""
+
+
+class WorkerError(SweepError):
+    """Others who ask went wrong, or away: what they had not finished is unfinished. The message says who, and how."""
+
+
+class Crew(Protocol):
+    """Others who ask, and what a run has of them."""
+
+    def asker(self, policy: Policy, limits: Limits, summary: Summary, owner: Owner, *, seed: int | None) -> Asker:
+        """What asks the jobs of one run, within `limits` in all; see `Asking`."""
+
+
 class Asking:
     """Asks jobs, on one event loop, over one transport."""
 
@@ -63,30 +152,19 @@ class Asking:
         limits: Limits,
         transport: Transport,
         summary: Summary,
+        owner: Owner,
         *,
-        settled: Callable[[Job, Verdict], None],
-        looked: Callable[[], None],
-        failed: Callable[[BaseException], None],
         seed: int | None = None,
         wall: Callable[[], float] = time.time,
     ) -> None:
         """`summary` is told of every request. `seed` fixes the random that spreads retries; `wall` gives the time of
-        day in seconds since the epoch.
-
-        `settled` is called with each job and its verdict. The Pacer may remember the job, to ask its URL once more (see
-        `_control_of`), but nothing else of it: what it holds beside is for the owner to drop. `looked` is called when
-        all has been asked that may be for now: the moment to add more, or to end. `failed` is called with what is none
-        of the network's faults: the run has to end."""
-        self.policy = policy  # may be set as long as it `is_held_back`
-        self.is_held_back = False  # nothing is asked yet
-        self.is_fed = False  # the owner has no more jobs to add
-        self.is_over = False  # nothing new is started
+        day in seconds since the epoch."""
+        self.policy = policy
+        self.is_held_back = self.is_fed = self.is_over = False
         self.is_turn_due = False  # the loop will call `_on_turn`
         self._limits = limits
         self._transport = transport
-        self._settled = settled
-        self._looked = looked
-        self._failed = failed
+        self._settled, self._looked, self._failed = owner
         self._summary = summary
         self._random = random_module.Random(seed)
         self._wall = wall
@@ -95,6 +173,7 @@ class Asking:
         self._robots: RobotsBook[Job] = RobotsBook(policy.headers)
         self._obeys_robots = policy.robots_matter
         self._paces_by_rule = policy.paces_by_rule
+        self._goes_straight_on = not (self._paces_by_rule or self._obeys_robots)  # see `_proceed`
         self._loop: asyncio.AbstractEventLoop | None = None  # the run's, once it has started
         self._limiter = Limiter.INPUT  # what keeps the run from being faster, ...
         self._limited_since = 0.0  # ... since then
@@ -106,7 +185,7 @@ class Asking:
         self._answers: list[tuple[Ticket, Job | None, Request, Reply | Failure | Exception]] = []  # to be taken
 
     def begin(self, loop: asyncio.AbstractEventLoop) -> None:
-        """The run starts, on this loop."""
+        """See `Asker`."""
         self._loop = loop
         self._limited_since = loop.time()
         self._cpu_before = time.process_time()
@@ -122,38 +201,38 @@ class Asking:
 
     @property
     def open_requests(self) -> int:
-        """Requests under way."""
+        """See `Asker`."""
         return self._pacer.in_flight
 
     @property
     def has_free_slots(self) -> bool:
-        """Whether more could be asked at once."""
+        """See `Asker`."""
         return self._pacer.in_flight < self._limits.concurrency
 
     @property
     def has_room_for_more(self) -> bool:
-        """Whether jobs for other hosts would find a slot."""
+        """See `Asker`."""
         return self._pacer.has_room_for_more
 
     @property
     def waiting_hosts(self) -> Gated:
-        """Hosts that are being left alone for a while and have work left, and until when (the loop's time)."""
+        """See `Asker`."""
         return self._pacer.gated(self._loop.time()) if self._loop is not None else Gated(0, None)
 
     @property
     def is_network_down(self) -> bool:
-        """Whether nobody answers any more, and nothing but probes is sent."""
+        """See `Asker`."""
         return self._pacer.is_network_down
 
     @property
     def is_network_lost(self) -> bool:
-        """Whether that has lasted for as long as patience goes."""
+        """See `Asker`."""
         return self._pacer.is_network_lost
 
     # -- jobs in
 
     def add(self, job: Job, now: float) -> None:
-        """Ask `job`, when its host lets it. Nothing is sent before `pump`, or the turn that `be_called` asks for."""
+        """See `Asker`."""
         url = job.url
         if self._obeys_robots and self.policy.obeys_robots(url):
             self._admit(job, url, now)
@@ -199,9 +278,12 @@ class Asking:
     def _robots_job(self, url: Url) -> Job:
         job = Job(url)
         job.body = b""
-        policy = replace(self.policy.for_url(url), method=Method.GET, accept=SUCCESS, follow=True)
-        job.check = Check(url, policy, self._trust)
+        job.check = Check(url, self._policy_of(job), self._trust)
         return job
+
+    def _policy_of(self, job: Job) -> Policy:
+        policy = self.policy.for_url(job.url)
+        return policy if job.body is None else replace(policy, method=Method.GET, accept=SUCCESS, follow=True)
 
     async def _read_robots(self, job: Job, request: Request) -> Reply | Failure:
         async with self._transport.open(request) as (event, chunks):
@@ -223,15 +305,18 @@ class Asking:
             return event
 
     def _settle_robots(self, job: Job, verdict: Verdict) -> None:
+        body, job.body = job.body or b"", b""  # the Pacer may remember the job: see `Owner.settled`
+        self._robots_known(job.url.origin, verdict, body)
+
+    def _robots_known(self, origin: str, verdict: Verdict, body: bytes) -> None:
         now = self._running_loop.time()
-        body, job.body = job.body or b"", b""  # the Pacer may remember the job: see `__init__`
-        for waiting in self._robots.settle(job.url.origin, verdict, body):
+        for waiting in self._robots.settle(origin, verdict, body):
             self._admit(waiting, self._next_url(waiting), now)
 
     # -- requests out
 
     def pump(self, now: float) -> None:
-        """Start whatever may start now, and see to being called again when more may."""
+        """See `Asker`."""
         if self.is_over or self.is_held_back:
             return
         self._start_ready(now)
@@ -307,7 +392,7 @@ class Asking:
             self.be_called()
 
     def be_called(self) -> None:
-        """Have `_on_turn` called in the loop's next round; not to be called where that `is_turn_due` already.
+        """See `Asker`: `_on_turn` is called.
 
         Answers come in batches: whatever has to be looked at after one of them (what the run is limited by, when to
         look again, whether to read on) is looked at once for all that came in this round, not sixty times.
@@ -329,7 +414,7 @@ class Asking:
             self._failed(error)
 
     def take_answers(self, now: float) -> None:
-        """Learn from all answers that have come. Once it `is_over`: from those of the very moment in which it ended."""
+        """See `Asker`."""
         if not self._answers:
             return
         wall = self._wall()
@@ -364,13 +449,13 @@ class Asking:
             self._settle(job, step)
             return
         job.ask = step
-        if not (self._paces_by_rule or self._obeys_robots):
+        if self._goes_straight_on:
             self._pacer.add(step.request.host_key, job, now, delay=step.delay, turn=step.turn)
             return
         self._proceed(job, now)
 
     def _proceed(self, job: Job, now: float) -> None:
-        """Queue `job` for its next request, where rules or a robots.txt have a word in it."""
+        """Queue `job` for its next request, where more than its host has a word in it: rules, a robots.txt."""
         url = self._next_url(job)
         # Nobody's robots.txt keeps another robots.txt out (RFC 9309 section 2.2.2), and the job's own URL was let in.
         if job.body is None and url.href != job.url.href and self.policy.obeys_robots(url):
@@ -400,11 +485,11 @@ class Asking:
         """The Check of `job`, made when it is first needed."""
         check = job.check
         if check is None:
-            check = job.check = Check(job.url, self.policy.for_url(job.url), self._trust)
+            check = job.check = Check(job.url, self._policy_of(job), self._trust)
         return check
 
     def unfinished(self, job: Job) -> Verdict:
-        """The verdict of `job` where the run ends now."""
+        """See `Asker`."""
         return self._check_of(job).unfinished()
 
     # -- verdicts out
@@ -422,8 +507,7 @@ class Asking:
     # -- the end
 
     async def end(self, jobs: Iterable[Job]) -> None:
-        """Drop every request under way: of `jobs`, which are the owner's that are not settled, and of its own. Tells
-        the summary what the run was limited by. Idempotent."""
+        """See `Asker`."""
         self.is_over = True
         if self._timer is not None:
             self._timer.cancel()

@@ -15,7 +15,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callab
 from contextlib import aclosing
 from typing import Final
 
-from urlsweep.asking import Asking, Job
+from urlsweep.asking import Asker, Asking, Crew, Job, Owner, SweepError
 from urlsweep.core.check import Verdict
 from urlsweep.core.limits import Limits
 from urlsweep.core.model import Fault, Reason, Result, Target
@@ -45,10 +45,6 @@ BREATH: Final = 256
 """Targets taken in a row before others get their turn on the loop: a source may never wait."""
 
 Targets = AsyncIterable[Target] | Iterable[Target]
-
-
-class SweepError(Exception):
-    """The run cannot go on."""
 
 
 class UnscopedCredentialError(SweepError):
@@ -111,6 +107,7 @@ class Sweep:
         limits: Limits,
         transport: Transport,
         *,
+        crew: Crew | None = None,
         summary: Summary | None = None,
         journal: Journal | None = None,
         is_ordered: bool = False,
@@ -118,9 +115,10 @@ class Sweep:
         wall: Callable[[], float] = time.time,
         window: int = WINDOW,
     ) -> None:
-        """`journal` is told every row as soon as it is known, and says what is known from before. `is_ordered` gives
-        rows in the order of the targets; `seed` fixes the random that spreads retries; `wall` gives the time of day in
-        seconds since the epoch. The transport and `targets` stay the caller's to close.
+        """`crew` are others who ask, in place of this process and `transport`. `journal` is told every row as soon as
+        it is known, and says what is known from before. `is_ordered` gives rows in the order of the targets; `seed`
+        fixes the random that spreads retries; `wall` gives the time of day in seconds since the epoch. The transport,
+        `crew` and `targets` stay the caller's to close.
 
         Credentials that `policy` has no origin for belong to the one that all targets share: nothing is asked before
         all of them, or as many as fit the window, have been seen to share it."""
@@ -132,16 +130,11 @@ class Sweep:
         self._is_ordered = is_ordered
         self._window = window
         self._read_ahead = min(window, READ_AHEAD * limits.concurrency)
-        self._asking = Asking(
-            policy,
-            limits,
-            transport,
-            self.summary,
-            settled=self._settled,
-            looked=self._looked,
-            failed=self._fail,
-            seed=seed,
-            wall=wall,
+        owner = Owner(self._settled, self._looked, self._fail)
+        self._asking: Asker = (
+            Asking(policy, limits, transport, self.summary, owner, seed=seed, wall=wall)
+            if crew is None
+            else crew.asker(policy, limits, self.summary, owner, seed=seed)
         )
         self._asking.is_held_back = bool(policy.unscoped_credentials)
         self._binds_credentials = bool(policy.unscoped_credentials) or policy.exclusive_origin is not None

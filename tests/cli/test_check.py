@@ -201,6 +201,20 @@ def test_settings_come_from_file_environment_and_flags(cli: CommandLine, monkeyp
     assert [made.tries for made in cli("check", "http://a.test/ok", "--no-config").settings] == [3]
 
 
+def test_the_limit_on_open_files_is_each_processs_own(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked_for: list[int] = []
+
+    def make_room(share: int) -> int:
+        asked_for.append(share)
+        return min(share, 10)
+
+    monkeypatch.setattr("urlsweep.descriptors.make_room", make_room)
+    monkeypatch.setattr("sys.executable", "")  # so that none is started
+    ran = cli("check", "http://a.test/ok", "--concurrency", "50", "--processes", "3")
+    assert asked_for == [17]
+    assert "--concurrency 50 is more than the limit on open files leaves room for: lowered to 30" in ran.stderr
+
+
 def test_a_concurrency_beyond_the_limit_on_open_files_is_lowered_and_said(
     cli: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from tests.workers.memory import SHARDS, MemoryCrew
 
-from urlsweep.core.limits import Limits
+from urlsweep.core.limits import Limits, PaceBy
 from urlsweep.core.model import Outcome, Result, Target
 from urlsweep.core.policy import Policy
 from urlsweep.core.summary import Summary
@@ -63,10 +64,13 @@ def swept(
     limits: Limits | None = None,
     outages: Sequence[tuple[float, float]] = (),
     stop_at: float | None = None,
+    shards: int = SHARDS,
+    delay: float = 0.0,
     each: Callable[[Run], None] | None = None,
     **options: Any,
 ) -> Run:
-    """A run to its end, or to `stop_at` on the loop's clock; `each` is called after every row.
+    """A run to its end, or to `stop_at` on the loop's clock; `each` is called after every row. It is made over so many
+    `shards`, which are told things `delay` seconds late, where its limits can be shared out.
 
     Whatever is asked of it, a run gives a row for each target read, leaves no task and no request behind, and its
     figures of what limited it add up to its time.
@@ -78,13 +82,17 @@ def swept(
 
     async def go() -> Run:
         loop = asyncio.get_running_loop()
+        options.setdefault("wall", lambda: START + loop.time())
+        bounds = limits or Limits()
+        if shards > 1 and bounds.concurrency >= shards and bounds.pace_by is not PaceBy.ADDRESS:
+            options.setdefault("crew", MemoryCrew(shards, transport, wall=options["wall"], delay=delay))
         sweep = Sweep(
             targets,  # type: ignore[arg-type]  # strings are Targets by now
             policy or Policy(jitter=0),
-            limits or Limits(),
+            bounds,
             transport,
             summary=summary,
-            **{"seed": 1, "wall": lambda: START + loop.time(), **options},
+            **{"seed": 1, **options},
         )
         if stop_at is not None:
             loop.call_later(stop_at, sweep.stop)

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.workers.memory import of_one_process
 
 from urlsweep.core.bottleneck import Limiter
 from urlsweep.core.limits import Limits, PaceBy
@@ -44,6 +45,7 @@ def share(run: Run, limiter: Limiter) -> float:
 # --- shares of the time -----------------------------------------------------------------------------------------------
 
 
+@of_one_process
 def test_slots(swept: Swept) -> None:
     hosts = {f"h{number}.test": reply(200, after=1.0) for number in range(50)}
     run = swept([f"http://{host}/" for host in hosts], hosts=hosts, limits=Limits(concurrency=5))
@@ -59,6 +61,7 @@ def test_hosts(swept: Swept) -> None:
     assert share(run, Limiter.HOSTS) == pytest.approx(0.99)
 
 
+@of_one_process
 def test_the_input(swept: Swept) -> None:
     async def slow() -> AsyncIterator[Target]:
         for url in many("a.test", 5):

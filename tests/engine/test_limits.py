@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.workers.memory import of_one_process
 
 from urlsweep.core.limits import Limits, PaceBy
 from urlsweep.core.model import Outcome, Reason, Reply, Request, Target
@@ -273,6 +274,7 @@ def test_other_hosts_work_does_not_keep_a_later_try_waiting(swept: Swept) -> Non
 # --- bounds by hand ---------------------------------------------------------------------------------------------------
 
 
+@of_one_process
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]", "192.168.1.7", "10.0.0.1:8080", "app.localhost"])
 def test_a_host_that_is_named_as_private_starts_fast_and_has_no_cap(swept: Swept, host: str) -> None:
     names = {host.removesuffix(":8080"): reply(200, after=1.0)}
@@ -298,6 +300,7 @@ def test_a_private_host_learns_too(swept: Swept) -> None:
     assert run.summary.seconds <= 1.25 * 1000 * 0.1 / 5
 
 
+@of_one_process
 @pytest.mark.parametrize("host", ["a.test", "localhost"])
 def test_bounds_by_hand_are_kept_exactly(swept: Swept, host: str) -> None:
     def sent(limits: Limits) -> list[float]:
@@ -312,6 +315,7 @@ def test_bounds_by_hand_are_kept_exactly(swept: Swept, host: str) -> None:
     assert sent(Limits(total_rate=4)) == [0.0, 0.25, 0.5, 0.75, 1.0, 1.25]
 
 
+@of_one_process
 def test_a_rate_in_all_is_for_all_hosts_together(swept: Swept) -> None:
     hosts = [f"h{number}.test" for number in range(10)]
     run = swept(

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.workers.memory import MemoryCrew
 
 from urlsweep.core.groups import pace_key
 from urlsweep.core.limits import Limits, PaceBy
@@ -167,6 +168,8 @@ class Run:
     pauses: list[float]  # of the source, by target; and of the consumer, by row
     outages: list[tuple[float, float]]
     stop_at: float | None
+    shards: int = 1
+    delay: float = 0.0  # of what workers are told and tell
 
     async def go(self) -> tuple[list[Result], Summary, FakeTransport, float]:
         behaviours = {name: host.behaviour() for name, host in self.world.items()}
@@ -179,9 +182,11 @@ class Run:
                     await asyncio.sleep(pause)
                 yield Target(url, f"list:{index}", {"index": index})
 
+        crew = MemoryCrew(self.shards, transport, wall=lambda: WALL, delay=self.delay) if self.shards > 1 else None
         sweep = Sweep(
             source(), self.policy, self.limits, transport,
-            summary=summary, is_ordered=self.is_ordered, seed=self.seed, window=self.window, wall=lambda: WALL,
+            crew=crew, summary=summary, is_ordered=self.is_ordered,
+            seed=self.seed, window=self.window, wall=lambda: WALL,
         )  # fmt: skip
         loop = asyncio.get_running_loop()
         if self.stop_at is not None:
@@ -209,7 +214,20 @@ runs = st.builds(
     outages=outages,
     stop_at=st.none(),
 )
-stopped_runs = st.builds(replace, runs, stop_at=st.sampled_from([0.0, 0.01, 0.75, 2.0, 20.0, 45.0]))
+
+
+def _over_shards(run: Run, shards: int, delay: float) -> Run:
+    # Fewer than one slot each cannot be shared out, and by address not at all.
+    limits = replace(run.limits, concurrency=max(shards, run.limits.concurrency))
+    if limits.pace_by is PaceBy.ADDRESS:
+        limits = replace(limits, pace_by=PaceBy.DOMAIN)
+    return replace(run, limits=limits, shards=shards, delay=delay)
+
+
+runs_over_shards = st.builds(_over_shards, runs, st.sampled_from([2, 3]), st.sampled_from([0.0, 0.001, 0.2]))
+stopped_runs = st.builds(
+    replace, st.one_of(runs, runs_over_shards), stop_at=st.sampled_from([0.0, 0.01, 0.75, 2.0, 20.0, 45.0])
+)
 
 
 def _assert_sound(run: Run, rows: list[Result], summary: Summary, transport: FakeTransport) -> None:
@@ -247,9 +265,10 @@ def _assert_within_bounds(run: Run, transport: FakeTransport) -> None:
     assert transport.peak <= run.limits.concurrency
     sent = [exchange.sent for exchange in transport.log]
     if run.limits.total_rate is not None:
-        # One that is late by no more than its turn may be made up for.
+        # One that is late by no more than its turn may be made up for; each shard has its part of the rate.
         assert all(
-            last - first >= 1 / run.limits.total_rate - 1e-9 for first, last in zip(sent, sent[2:], strict=False)
+            last - first >= run.shards / run.limits.total_rate - 1e-9
+            for first, last in zip(sent, sent[2 * run.shards :], strict=False)
         )
     groups: dict[str, list[Exchange]] = defaultdict(list)
     for exchange in transport.log:
@@ -275,7 +294,7 @@ def _by_hand(policy: Policy, host_key: str) -> ByHand | None:
 
 
 @settings(max_examples=300, deadline=None)
-@given(runs)
+@given(st.one_of(runs, runs_over_shards))
 def test_any_run_to_its_end(run: Run) -> None:
     rows, summary, transport, _ = run_virtual(run.go())
     if not summary.is_network_lost:
@@ -295,7 +314,7 @@ def test_any_run_that_is_stopped(run: Run) -> None:
 
 
 @settings(max_examples=75, deadline=None)
-@given(runs)
+@given(st.one_of(runs, runs_over_shards))
 def test_the_same_seed_gives_the_same_rows(run: Run) -> None:
     first, second = (run_virtual(run.go()) for _ in range(2))
     assert first[0] == second[0]

@@ -13,7 +13,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from tests.workers.memory import SHARDS, MemoryCrew, of_one_process
 
+from urlsweep.asking import Asking
 from urlsweep.core.limits import Limits
 from urlsweep.core.model import Failure, Fault, Outcome, Reason, Reply, Request, Result, Target
 from urlsweep.core.policy import Method, Policy, basic_authorization
@@ -66,6 +68,8 @@ class World:
             targets = [target if isinstance(target, Target) else Target(target) for target in targets]
         self.transport = FakeTransport(world, hosts=hosts)
         self.summary = Summary()
+        if SHARDS > 1 and (limits or Limits()).concurrency >= SHARDS:
+            options.setdefault("crew", MemoryCrew(SHARDS, self.transport, wall=lambda: WALL))
         self.sweep = Sweep(
             targets,  # type: ignore[arg-type]  # strings are Targets by now
             policy,
@@ -101,6 +105,11 @@ class World:
 def swept(*arguments: Any, **options: Any) -> World:
     """A whole run."""
     return run_virtual(World(*arguments, **options).run())
+
+
+def asking_of(world: World) -> Asking:
+    assert isinstance(world.sweep._asking, Asking)
+    return world.sweep._asking
 
 
 def urls(host: str, count: int) -> list[str]:
@@ -271,6 +280,7 @@ def test_a_host_that_hates_head_is_asked_by_get_after_two() -> None:
 # --- bounds -----------------------------------------------------------------------------------------------------------
 
 
+@of_one_process
 def test_bounds_are_used_and_kept() -> None:
     names = [f"http://h{number % 20}.test/{number}" for number in range(400)]
     hosts = {f"h{number}.test": reply(200, after=1.0) for number in range(20)}
@@ -305,6 +315,7 @@ class CountedAsync(Counted):
             yield target
 
 
+@of_one_process
 def test_an_endless_list_with_a_slow_consumer_is_read_no_further_than_needed() -> None:
     source = Counted(lambda number: f"http://h{number}.test/")
     limits = Limits(concurrency=8)
@@ -343,6 +354,7 @@ def test_invalid_lines_without_end_do_not_outrun_the_consumer(kind: type[Counted
     run_virtual(go())
 
 
+@of_one_process
 @pytest.mark.parametrize("kind", [Counted, CountedAsync])
 def test_a_list_sorted_by_host_still_finds_other_hosts(kind: type[Counted]) -> None:
     source = kind(lambda number: f"http://h{number // 1000}.test/{number}", 5000)
@@ -516,6 +528,7 @@ def test_duplicates_far_apart_come_from_the_ledger() -> None:
     assert Counter(row.url for row in world.rows) == Counter(urls("127.0.0.1", count) * 2)
 
 
+@of_one_process
 def test_a_duplicate_from_the_ledger_says_when_it_was_checked() -> None:
     now = [WALL]
 
@@ -526,7 +539,7 @@ def test_a_duplicate_from_the_ledger_says_when_it_was_checked() -> None:
         yield Target("http://a.test/")
 
     world = World(apart(), hosts={"a.test": reply(200)})
-    world.sweep._asking._wall = lambda: now[0]
+    asking_of(world)._wall = lambda: now[0]
     run_virtual(world.run())
     assert [row.checked_at for row in world.rows] == ["1994-11-06T08:49:37.000Z"] * 2
 
@@ -744,6 +757,7 @@ def test_a_source_that_raises_midway_ends_the_run_with_every_row_closed() -> Non
     assert world.summary.rows_lost == 0
 
 
+@of_one_process
 def test_a_transports_bug_is_raised_and_the_rows_are_closed() -> None:
     def bug(request: Request, now: float, nth: int) -> Any:
         raise ZeroDivisionError(request.url)
@@ -756,6 +770,7 @@ def test_a_transports_bug_is_raised_and_the_rows_are_closed() -> None:
     assert world.summary.is_partial
 
 
+@of_one_process
 def test_a_bug_in_what_a_timer_starts_ends_the_run_too() -> None:
     world = World(["http://a.test/"], hosts={"a.test": reply(500)})
 
@@ -763,7 +778,7 @@ def test_a_bug_in_what_a_timer_starts_ends_the_run_too() -> None:
         def broken(_now: float) -> None:
             raise ZeroDivisionError
 
-        asyncio.get_running_loop().call_later(0.5, setattr, world.sweep._asking._pacer, "next", broken)
+        asyncio.get_running_loop().call_later(0.5, setattr, asking_of(world)._pacer, "next", broken)
         await world.run()
 
     with pytest.raises(ZeroDivisionError):

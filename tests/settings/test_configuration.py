@@ -109,6 +109,7 @@ EXAMPLES: dict[str, tuple[Raw, str, object]] = {
     "family": ("ipv6", '"ipv6"', Family.IPV6),
     "transport": ("lean", '"lean"', TransportKind.LEAN),
     "concurrency": ("7", "7", 7),
+    "processes": ("2", "2", 2),
     "per_host": ("3", "3", 3),
     "rate": ("30/m", '"0.5/s"', 0.5),
     "total_rate": ("100", "100", 100.0),

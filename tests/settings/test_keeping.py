@@ -79,7 +79,8 @@ def test_every_setting_matters_or_is_known_not_to() -> None:
     of_no_matter = {  # transports give the same rows
         "fail_on", "baseline", "update_baseline", "grace", "concurrency", "per_host", "rate", "total_rate", "delay",
         "pace_by", "patience", "seed", "budget", "format", "output", "only", "sort", "bom", "color", "quiet", "verbose",
-        "journal", "run_file", "transport", "journal_dir", "journal_keep", "journal_size", "cache", "disclosed",
+        "journal", "run_file", "transport", "processes", "journal_dir", "journal_keep", "journal_size",
+        "cache", "disclosed",
     }  # fmt: skip
     assert {field.name for field in fields(Settings)} == set(what_matters(Settings())) | of_no_matter
     assert set(SETTINGS) | {"rules", "disclosed"} == {field.name for field in fields(Settings)}

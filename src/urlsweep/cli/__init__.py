@@ -54,7 +54,7 @@ Command = Callable[[Sequence[str], "Console", "TransportFactory", "RawStream | N
 def _check(
     arguments: Sequence[str], console: Console, open_transport: TransportFactory, stdin: RawStream | None
 ) -> int:
-    from urlsweep.cli.collector import importing
+    from urlsweep.collector import importing
 
     with importing():
         from urlsweep.cli.checking import check
@@ -142,7 +142,7 @@ def main(
     if arguments and arguments[0] in ("-V", "--version"):
         return _show(f"urlsweep {__version__}\n", console)
 
-    from urlsweep.cli.collector import importing
+    from urlsweep.collector import importing
 
     with importing():
         from urlsweep.cli.console import Console
@@ -210,6 +210,7 @@ def _told(error: Exception, console: Console, *, is_verbose: bool) -> int:
 
     if isinstance(error, HelpShown):
         return ExitCode.OK
+    from urlsweep.asking import CrewError
     from urlsweep.core.policy import PolicyError
     from urlsweep.engine import UnscopedCredentialError
     from urlsweep.journal import JournalError
@@ -217,7 +218,8 @@ def _told(error: Exception, console: Console, *, is_verbose: bool) -> int:
     from urlsweep.sources import SourceError
     from urlsweep.transport.options import TransportOptionError
 
-    if isinstance(error, UsageError | SettingsError | PolicyError | TransportOptionError | UnscopedCredentialError):
+    usage = UsageError | SettingsError | PolicyError | TransportOptionError | UnscopedCredentialError | CrewError
+    if isinstance(error, usage):
         console.error(str(error))
         return ExitCode.USAGE
     if isinstance(error, JournalError):

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 from urlsweep import descriptors
 from urlsweep.cli.arguments import ArgumentParser, add_settings, configuration
-from urlsweep.cli.collector import importing
 from urlsweep.cli.console import Console
+from urlsweep.collector import importing
 from urlsweep.settings import Settings, SettingsError
 from urlsweep.settings.flags import given
 from urlsweep.transport.options import TransportOptionError
@@ -91,9 +91,11 @@ def check(
 
 def within_descriptors(settings: Settings, console: Console) -> Settings:
     """`settings`, their concurrency lowered where the limit on open files leaves no room for it; says so."""
-    room = descriptors.make_room(settings.concurrency)
-    if room == settings.concurrency:
+    share = -(-settings.concurrency // settings.processes)  # of the worker that may ask most; the limit is a process's
+    room = descriptors.make_room(share)
+    if room == share:
         return settings
+    room *= settings.processes
     console.warning(
         f"--concurrency {settings.concurrency} is more than the limit on open files leaves room for: lowered to {room} "
         "(raise the limit with ulimit -n)"

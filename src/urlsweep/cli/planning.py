@@ -54,7 +54,7 @@ FORMATS: Final = ("text", "json")
 """What a plan can be told as. Another format in the configuration is for checks, and no reason to tell no plan."""
 
 WITHOUT_EFFECT: Final = (
-    *("accept", "fail_on", "tries", "retry_delays", "patience", "seed"),
+    *("accept", "fail_on", "tries", "retry_delays", "patience", "seed", "processes"),
     *("output", "only", "sort", "bom"),
     *("journal", "run_file", "journal_dir", "journal_keep", "journal_size", "cache", "budget"),
     *("baseline", "update_baseline", "grace"),

@@ -10,12 +10,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from contextlib import aclosing, closing
+from contextlib import AbstractAsyncContextManager, aclosing, closing, nullcontext
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from urlsweep.asking import Crew, WorkerError
 from urlsweep.cli import inputs as inputs_module
 from urlsweep.cli import outputs as outputs_module
 from urlsweep.cli.console import Console
@@ -99,6 +100,7 @@ class CheckRun:
         self._recording: Recording | None = None
         self._judge: Judge | None = None
         self._is_budget_spent = False
+        self._worker_error: WorkerError | None = None
         self._is_failure_told = False
         self._arguments = inputs_module.arguments_of(positional, settings) if arguments is None else list(arguments)
         self._redactor = console.redactor = Redactor(settings.secrets())
@@ -114,7 +116,8 @@ class CheckRun:
             fetcher = DocumentFetcher(transport, policy, seed=self._settings.seed)
             inputs = self._open_inputs(fetcher)
             try:
-                return await self._run(inputs, policy, transport, interruption)
+                async with self._opened_crew() as crew:
+                    return await self._run(inputs, policy, transport, crew, interruption)
             finally:
                 if self._recording is not None:
                     self._recording.close()
@@ -130,7 +133,18 @@ class CheckRun:
         inputs, self._recording = self._keeping.open(self._arguments, open_source, self._console, self._redactor)
         return inputs
 
-    async def _run(self, inputs: Inputs, policy: Policy, transport: Transport, interruption: Interruption) -> int:
+    def _opened_crew(self) -> AbstractAsyncContextManager[Crew | None]:
+        """The workers that ask, started while the inputs are being looked at; None where this process asks itself."""
+        settings = self._settings
+        if settings.processes == 1:
+            return nullcontext()
+        from urlsweep.workers.processes import crew  # only where there are any
+
+        return crew(settings.processes, settings.transport_options())
+
+    async def _run(
+        self, inputs: Inputs, policy: Policy, transport: Transport, crew: Crew | None, interruption: Interruption
+    ) -> int:
         try:
             if self._makes_table and (interrupted := await self._begin(inputs, interruption)) is not None:
                 self._give_up_recording()
@@ -142,7 +156,7 @@ class CheckRun:
             self._give_up_recording()
             raise
         with closing(self._open_trust(policy)) as trust:
-            await self._ask(inputs, policy, transport, layout, outputs, trust, interruption)
+            await self._ask(inputs, policy, transport, crew, layout, outputs, trust, interruption)
         code = self._exit_code(inputs, outputs, interruption)
         standing = judge.standing(is_whole_run=not self.summary.is_partial)
         if self._settings.update_baseline:
@@ -154,6 +168,7 @@ class CheckRun:
         inputs: Inputs,
         policy: Policy,
         transport: Transport,
+        crew: Crew | None,
         layout: Layout,
         outputs: Outputs,
         trust: Trust,
@@ -171,6 +186,7 @@ class CheckRun:
                 policy,
                 self._settings.limits(),
                 transport,
+                crew=crew,
                 summary=self.summary,
                 journal=journal,
                 is_ordered=layout.is_ordered,
@@ -290,6 +306,8 @@ class CheckRun:
                     if outputs.failure is not None or self._must_end_for_recording():
                         sweep.stop()
             is_over = True
+        except WorkerError as error:  # all that is known is in the reports; told when these are written
+            self._worker_error = error
         finally:
             if bell is not None:
                 bell.cancel()
@@ -349,6 +367,9 @@ class CheckRun:
             return ExitCode.INTERNAL
         if self._must_end_for_recording():
             return ExitCode.INTERNAL
+        if self._worker_error is not None:
+            self._tell_worker_error(self._worker_error)
+            return ExitCode.INTERNAL
         if interruption.exit_code is not None:
             return interruption.exit_code
         if self.summary.is_network_lost:
@@ -359,6 +380,13 @@ class CheckRun:
         if self._judge is not None and self._judge.failed:
             return ExitCode.FAILED
         return ExitCode.INCOMPLETE if self.summary.is_partial else ExitCode.OK
+
+    def _tell_worker_error(self, error: WorkerError) -> None:
+        unfinished = self.summary.reasons[Outcome.SKIPPED, Reason.SKIP_UNFINISHED]
+        self._console.error(f"{error}: the run was ended, with {counted(unfinished, 'URL')} read and not finished")
+        if self._settings.verbose:
+            for line in "".join(getattr(error, "__notes__", ())).splitlines():
+                self._console.say(line)
 
     def _tell_network_lost(self) -> None:
         unfinished = self.summary.reasons[Outcome.SKIPPED, Reason.SKIP_UNFINISHED]

@@ -60,6 +60,9 @@ class TransportKind(StrEnum):
     SESSION = "session"
 
 
+MOST_PROCESSES: Final = 64
+"""More would not find work: the one process that reads, tells duplicates and writes rows keeps about ten busy."""
+
 INPUT: Final = "Input"
 FILTERS: Final = "What is asked"
 REQUESTS: Final = "Requests"
@@ -457,6 +460,17 @@ class Settings:
             metavar="N",
         ),
     )
+    processes: int = field(
+        default=1,
+        metadata=line(
+            "Worker processes that ask, each its share of the hosts, of --concurrency and of --total-rate. Faster "
+            "where one core is not enough, as for thousands of https hosts.",
+            group=PACE,
+            parse=values.whole_number(1, MOST_PROCESSES),
+            metavar="N",
+            default_is="1: this process asks itself",
+        ),
+    )
     per_host: int | None = field(
         default=None,
         metadata=line(
@@ -694,9 +708,24 @@ class Settings:
                     raise SettingsError(f"{name}: needs --baseline FILE")
             if self.fails_on_new_alone:
                 raise SettingsError("fail_on: new needs --baseline, a file or an earlier run")
+        self._check_processes()
         self.limits()
         self.transport_options()
         self._bare_policy()
+
+    def _check_processes(self) -> None:
+        if not 1 <= self.processes <= MOST_PROCESSES:
+            raise SettingsError(f"processes: has to be 1 to {MOST_PROCESSES}, not {self.processes}")
+        if self.processes > max(1, self.concurrency):
+            raise SettingsError(
+                f"processes: {self.processes} of them cannot share --concurrency {self.concurrency}: each needs a "
+                "request to ask"
+            )
+        if self.processes > 1 and PaceBy(self.pace_by) is PaceBy.ADDRESS:
+            raise SettingsError(
+                "processes: more than one cannot be had with --pace-by address: which hosts share an address is known "
+                "only once they are asked, and then they would have to be one process's"
+            )
 
     @property
     def failing(self) -> tuple[Outcome, ...]:
