@@ -107,17 +107,16 @@ def test_only_the_transport_touches_the_network() -> None:
 
 
 def test_the_engine_imports_the_core_and_protocols() -> None:
-    for name in ("urlsweep.engine", "urlsweep.fetch", "urlsweep.ledger", "urlsweep.robots"):
+    for name in ("urlsweep.engine", "urlsweep.asking", "urlsweep.fetch", "urlsweep.ledger", "urlsweep.robots"):
         foreign = {imported for imported in ours(name) if not within(imported, "core")}
-        assert foreign <= PROTOCOLS | {"urlsweep.ledger", "urlsweep.robots"}, name
+        assert foreign <= PROTOCOLS | {"urlsweep.asking", "urlsweep.ledger", "urlsweep.robots"}, name
 
 
 def test_the_engines_own_books_are_its_own() -> None:
     for name in MODULES:
-        if name != "urlsweep.engine":
-            assert "urlsweep.robots" not in ours(name), name
-            # Verdicts by URL are what earlier runs are trusted for, too.
-            assert "urlsweep.ledger" not in ours(name) or name == "urlsweep.cli.trust", name
+        assert "urlsweep.robots" not in ours(name) or name == "urlsweep.asking", name
+        # Verdicts by URL are what earlier runs are trusted for, too.
+        assert "urlsweep.ledger" not in ours(name) or name in ("urlsweep.engine", "urlsweep.cli.trust"), name
 
 
 def test_only_books_on_disk_know_the_database() -> None:

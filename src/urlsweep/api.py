@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
 from contextlib import aclosing
 from dataclasses import replace
 
-from urlsweep.core.check import NEEDED_FIELDS
+from urlsweep.core.check import CONTEXT_FIELDS, NEEDED_FIELDS
 from urlsweep.core.model import Result, Target
 from urlsweep.core.summary import Summary
 from urlsweep.core.urls import Url, parse
@@ -132,7 +132,9 @@ def open_transport(settings: Settings) -> Transport:
     # Those with a transport of their own need none of ours.
     from urlsweep.transport import choice
 
-    return choice.open_transport(settings.transport_options(), needed_fields=NEEDED_FIELDS)
+    return choice.open_transport(
+        settings.transport_options(), needed_fields=NEEDED_FIELDS, context_fields=CONTEXT_FIELDS
+    )
 
 
 async def _as_targets(targets: AnyTargets) -> AsyncGenerator[Target, None]:

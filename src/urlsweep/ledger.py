@@ -8,9 +8,10 @@ forgotten: `is_whole` is then False, and a duplicate of one is asked again.
 from __future__ import annotations
 
 import sqlite3
-from collections import OrderedDict
+from collections.abc import Sequence
 from hashlib import blake2b
 from itertools import islice
+from struct import Struct
 from typing import Final
 
 import msgspec
@@ -24,12 +25,23 @@ BYTES_IN_MEMORY: Final = 64 * 1024 * 1024
 """And as many bytes: servers that redirect from one giant URL to the next must not fill the memory."""
 
 BATCH: Final = 1_000
-"""Verdicts moved to disk at once, in the order of their digests and in one transaction: some 5 ms of the event loop's
-time, half of what they would take as they come."""
+"""Verdicts moved to disk at once: some 2 ms of the event loop's time, a fourth of what they would take as they come."""
 
 FILTER_BITS: Final = 24
 """Of a digest, by which it is told that a verdict is not on disk without looking there (2 µs): 2 MB of bits. Of a
 million URLs that are no duplicates 6 % are looked for in vain, of ten million nearly half."""
+
+_DIGEST_BYTES: Final = 16
+_SCHEMA: Final = (
+    # Scratch that nobody reads after a crash: nothing is spent on surviving one.
+    "PRAGMA journal_mode = OFF",
+    "PRAGMA synchronous = OFF",
+    "PRAGMA cache_size = -4096",
+    "CREATE TABLE batches (number INTEGER PRIMARY KEY, records BLOB NOT NULL)",
+    "CREATE TABLE places (digest INTEGER PRIMARY KEY, place INTEGER NOT NULL)",
+)
+"""Verdicts lie as they came, a batch in a row of its own; only a digest's first half and where its verdict begins are
+put in order. To sort the verdicts themselves in, at random among ever more of them, takes three times as long."""
 
 
 class Ledger:
@@ -39,7 +51,7 @@ class Ledger:
         self._in_memory = in_memory
         self._bytes_in_memory = bytes_in_memory
         self._size = 0  # bytes of the verdicts in memory
-        self._recent: OrderedDict[bytes, bytes] = OrderedDict()
+        self._recent: dict[bytes, bytes] = {}  # the oldest first
         self._encoder = msgspec.msgpack.Encoder()
         self._decoder = msgspec.msgpack.Decoder(Verdict)
         self._database: sqlite3.Connection | None = None
@@ -68,13 +80,19 @@ class Ledger:
 
     def _on_disk(self, database: sqlite3.Connection, digest: bytes) -> bytes | None:
         try:
-            row: tuple[bytes] | None = database.execute(
-                "SELECT verdict FROM verdicts WHERE digest = ?", (digest,)
+            row: tuple[int] | None = database.execute(
+                "SELECT place FROM places WHERE digest = ?", (_first_half(digest),)
             ).fetchone()
+            if row is None:
+                return None
+            number, start = divmod(row[0], _PLACES)
+            with database.blobopen("batches", "records", number, readonly=True) as records:
+                records.seek(start)
+                found, size = _HEADING.unpack(records.read(_HEADING.size))
+                return records.read(size) if found == digest else None
         except sqlite3.Error:
             self.is_whole = False
             return None
-        return row[0] if row is not None else None
 
     def close(self) -> None:
         """Forget everything. Idempotent."""
@@ -86,18 +104,16 @@ class Ledger:
         self._size = 0
 
     def _move_oldest(self) -> None:
-        rows = list(islice(self._recent.items(), BATCH))
+        batch = list(islice(self._recent.items(), BATCH))
         if self.is_whole:
             try:
                 if self._database is None:
                     self._database = _open()
                     self._filter = bytearray(1 << (FILTER_BITS - 3))
-                with self._database:
-                    self._database.execute("BEGIN")
-                    self._database.executemany("INSERT OR REPLACE INTO verdicts VALUES (?, ?)", sorted(rows))
+                _store(self._database, batch)
             except sqlite3.Error:
                 self.is_whole = False
-        for digest, encoded in rows:
+        for digest, encoded in batch:
             del self._recent[digest]
             self._size -= len(encoded)
             if self._filter:
@@ -107,17 +123,50 @@ class Ledger:
 
 def _open() -> sqlite3.Connection:
     database = sqlite3.connect("", isolation_level=None)  # the empty name: private, on disk, deleted when closed
-    # Scratch that nobody reads after a crash: nothing is spent on surviving one.
-    for pragma in ("journal_mode = OFF", "synchronous = OFF", "cache_size = -4096"):
-        database.execute(f"PRAGMA {pragma}")
-    database.execute("CREATE TABLE verdicts (digest BLOB PRIMARY KEY, verdict BLOB NOT NULL) WITHOUT ROWID")
+    for statement in _SCHEMA:
+        database.execute(statement)
     return database
+
+
+_HEADING: Final = Struct(f"<{_DIGEST_BYTES}sI")
+"""Before each verdict in a batch: its digest, whole, and its length."""
+
+_PLACES: Final = 1 << 32
+"""Bytes that a batch may have: a place is its number times this, and the byte where a heading begins. SQLite allows a
+fourth of it."""
+
+
+def _store(database: sqlite3.Connection, batch: Sequence[tuple[bytes, bytes]]) -> None:
+    number = int(database.execute("SELECT coalesce(max(number), 0) + 1 FROM batches").fetchone()[0])
+    records: list[bytes] = []
+    places: list[tuple[int, int]] = []
+    place = number * _PLACES
+    for digest, encoded in batch:
+        records += (_HEADING.pack(digest, len(encoded)), encoded)
+        places.append((_first_half(digest), place))
+        place += _HEADING.size + len(encoded)
+    places.sort()
+    with database:
+        database.execute("BEGIN")
+        database.execute("INSERT INTO batches VALUES (?, ?)", (number, b"".join(records)))
+        # One statement: to be given row by row would take a third longer.
+        values = ",".join(["(?,?)"] * len(places))
+        database.execute(
+            f"INSERT OR REPLACE INTO places VALUES {values}",  # noqa: S608  question marks
+            [value for place in places for value in place],
+        )
 
 
 def digest_of(key: str) -> bytes:
     """What `key` is known by. 128 bits: among a billion URLs two meet with a chance of 1 in 10**21."""
-    return blake2b(key.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    return blake2b(key.encode("utf-8", "surrogatepass"), digest_size=_DIGEST_BYTES).digest()
+
+
+def _first_half(digest: bytes) -> int:
+    """A key that SQLite finds fastest. Of two digests that share it only the later one is found: among ten million that
+    happens with a chance of 1 in 400,000, and one URL is asked again then."""
+    return int.from_bytes(digest[:8], "little", signed=True)
 
 
 def _bit(digest: bytes) -> int:
-    return int.from_bytes(digest[: FILTER_BITS // 8], "big")
+    return int.from_bytes(digest[-FILTER_BITS // 8 :], "little")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
-from urlsweep.core.check import NEEDED_FIELDS
+from urlsweep.core.check import CONTEXT_FIELDS, NEEDED_FIELDS
 from urlsweep.core.model import Reply
+from urlsweep.core.rate_limit import allowance, stated_wait
 from urlsweep.core.walls import WALL_FIELDS, WALLS, wall_of
 
 
@@ -64,3 +67,20 @@ def test_every_wall_names_its_source_and_its_field_is_kept() -> None:
         assert wall.field is None or wall.field == wall.field.lower()
         assert wall.values is None or all(value == value.lower() for value in wall.values)
     assert WALL_FIELDS < NEEDED_FIELDS
+
+
+def test_no_field_shows_two_walls_at_once() -> None:
+    for one, other in itertools.combinations(WALLS, 2):
+        if one.field == other.field:
+            assert one.statuses is not None
+            assert other.statuses is not None
+            assert not one.statuses & other.statuses
+
+
+def test_the_context_of_a_good_answer_tells_nothing_by_itself() -> None:
+    for status in (200, 202, 299):
+        bare = Reply(status, (("server", "AkamaiGHost"), ("date", "Wed, 25 Nov 2026 12:00:00 GMT"), ("age", "9")))
+        assert {name for name, _ in bare.fields} == CONTEXT_FIELDS
+        assert wall_of(bare) is None
+        assert allowance(bare, 0.0) is None
+        assert stated_wait(bare, 0.0) is None

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple, Self
 
 import pytest
 
-from urlsweep.core.check import NEEDED_FIELDS
+from urlsweep.core.check import CONTEXT_FIELDS, NEEDED_FIELDS
 from urlsweep.core.limits import Limits
 from urlsweep.core.model import Outcome, Reason, Result, Target, http_reason
 from urlsweep.core.policy import Method, Policy
@@ -762,7 +762,11 @@ OVER_BOTH = pytest.mark.parametrize("kind", KINDS)
 
 @asynccontextmanager
 async def transport(kind: Kind, **options: Any) -> AsyncIterator[AnyTransport]:
-    made = kind(TransportOptions(**{"proxies_from_environment": False, **options}), needed_fields=NEEDED_FIELDS)
+    made = kind(
+        TransportOptions(**{"proxies_from_environment": False, **options}),
+        needed_fields=NEEDED_FIELDS,
+        context_fields=CONTEXT_FIELDS,
+    )
     try:
         yield made
     finally:

@@ -100,7 +100,7 @@ def test_a_disk_that_fails_while_reading_is_survived() -> None:
     for number in range(2 * BATCH):
         ledger.put(digest_of(str(number)), verdict(number))
     assert ledger._database is not None
-    ledger._database.execute("DROP TABLE verdicts")
+    ledger._database.execute("DROP TABLE places")
     assert ledger.get(digest_of("0")) is None
     assert not ledger.is_whole
     ledger.put(digest_of("again"), verdict(1))

@@ -526,7 +526,7 @@ def test_a_duplicate_from_the_ledger_says_when_it_was_checked() -> None:
         yield Target("http://a.test/")
 
     world = World(apart(), hosts={"a.test": reply(200)})
-    world.sweep._wall = lambda: now[0]
+    world.sweep._asking._wall = lambda: now[0]
     run_virtual(world.run())
     assert [row.checked_at for row in world.rows] == ["1994-11-06T08:49:37.000Z"] * 2
 
@@ -763,7 +763,7 @@ def test_a_bug_in_what_a_timer_starts_ends_the_run_too() -> None:
         def broken(_now: float) -> None:
             raise ZeroDivisionError
 
-        asyncio.get_running_loop().call_later(0.5, setattr, world.sweep._pacer, "next", broken)
+        asyncio.get_running_loop().call_later(0.5, setattr, world.sweep._asking._pacer, "next", broken)
         await world.run()
 
     with pytest.raises(ZeroDivisionError):

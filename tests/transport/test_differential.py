@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from urlsweep.core.check import NEEDED_FIELDS
+from urlsweep.core.check import CONTEXT_FIELDS, NEEDED_FIELDS
 from urlsweep.core.model import Reply, Request
 from urlsweep.transport.lean.transport import LeanTransport
 from urlsweep.transport.options import TransportOptions
@@ -143,7 +143,9 @@ async def serving(script: bytes, cut_at: int) -> AsyncIterator[str]:
 
 
 async def told(kind: type[LeanTransport | SessionTransport], script: bytes, cut_at: int, method: str) -> object:
-    transport = kind(TransportOptions(proxies_from_environment=False), needed_fields=NEEDED_FIELDS)
+    transport = kind(
+        TransportOptions(proxies_from_environment=False), needed_fields=NEEDED_FIELDS, context_fields=CONTEXT_FIELDS
+    )
     try:
         async with serving(script, cut_at) as url:
             request = Request(url, method, "host", timeout=5.0, connect_timeout=5.0)

@@ -29,6 +29,9 @@ from urlsweep.sources.source import Source
 NEAR: Final = 10_000
 """Targets that are read ahead of being taken and stay in memory; what lies further ahead is on disk alone."""
 
+ROOM_EVERY: Final = 64
+"""Targets between two looks whether the writing keeps up."""
+
 PASSWORDS: Final = 100_000
 """URLs with a password among these, which no disk gets: from that many on, the reading waits."""
 
@@ -68,8 +71,8 @@ class Recorded:
         recording.begin_input(position, self.name)
         async with aclosing(self._source.targets()) as targets:
             async for target in targets:
-                recording.read(position, target)
-                if recording.is_full:
+                index = recording.read(position, target)
+                if not index % ROOM_EVERY and recording.is_full:
                     await recording.room()
                 yield target
         self._end()

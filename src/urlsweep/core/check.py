@@ -41,7 +41,7 @@ from urlsweep.core.model import (
     http_reason,
     rfc3339,
 )
-from urlsweep.core.policy import Method, Policy, basic_authorization
+from urlsweep.core.policy import Fields, Method, Policy, basic_authorization
 from urlsweep.core.pressure import Pressure, is_push_back, pressure_of
 from urlsweep.core.rate_limit import RATE_LIMIT_FIELDS, stated_wait
 from urlsweep.core.turn import Turn
@@ -53,6 +53,10 @@ REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
 NEEDED_FIELDS: Final = WALL_FIELDS | RATE_LIMIT_FIELDS | {"location", "retry-after", "date", "set-cookie"}
 """The response fields, in lower case, that a transport must keep for a Check."""
+
+CONTEXT_FIELDS: Final = frozenset({"age", "date", "server"})
+"""Of these, the ones that tell nothing on a 2xx answer that has none of the others: when a stated limit is from, and
+whose a refusal is. Nearly every answer carries two of them."""
 
 _PASSING_CODES: Final = frozenset({408, 425})
 """4xx codes that invite the same request again (RFC 9110 section 15.5.9, RFC 8470 section 5.2)."""
@@ -184,9 +188,11 @@ class HeadTrust:
 
     def is_trusted(self, host_key: str) -> bool:
         """Whether HEAD is worth sending to this host, now."""
-        if self._contradicted.get(host_key, 0) >= self.LIMIT:
+        if self._contradicted and self._contradicted.get(host_key, 0) >= self.LIMIT:
             return False
-        return host_key not in self._doubted and self._refuted.get(host_key, 0) < self.LIMIT
+        return (not self._doubted and not self._refuted) or (
+            host_key not in self._doubted and self._refuted.get(host_key, 0) < self.LIMIT
+        )
 
     def contradicted(self, host_key: str) -> None:
         """GET succeeded where HEAD had not."""
@@ -199,8 +205,9 @@ class HeadTrust:
     def succeeded(self, host_key: str, method: str) -> None:
         """An accepted answer to `method`."""
         if method == "HEAD":
-            self._refuted.pop(host_key, None)
-            self._doubted.pop(host_key, None)
+            if self._refuted or self._doubted:
+                self._refuted.pop(host_key, None)
+                self._doubted.pop(host_key, None)
         elif self._doubted.pop(host_key, None) is not None:
             self._count(self._refuted, host_key)
 
@@ -294,7 +301,12 @@ class Check:
 
     def pressure_of(self, event: Reply | Failure, wall: float) -> Pressure:
         """What `event`, the answer to the request given last, says of its host's load: for `Pacer.release`."""
-        is_accepted = isinstance(event, Reply) and event.status >= 400 and self._policy.accepts(event.status)
+        if isinstance(event, Failure):
+            is_accepted = False
+        elif event.status < 400:
+            return Pressure.GOOD
+        else:
+            is_accepted = self._policy.accepts(event.status)
         return pressure_of(event, wall, is_head=self._method == "HEAD", is_accepted=is_accepted)
 
     def unfinished(self) -> Verdict:
@@ -345,7 +357,7 @@ class Check:
     def _start_chain(self, method: str) -> None:
         self._method = method
         self._current = self.url._replace(fragment="") if self.url.fragment else self.url
-        self._hops: list[Hop] = []
+        self._hops: tuple[Hop, ...] = ()
         self._jar: CookieJar | None = None
         self._visited: set[tuple[Url, str]] | None = None
         self._came_from_public = False
@@ -354,20 +366,6 @@ class Check:
     def _request(self) -> Request:
         url, policy = self._current, self._policy
         is_last = self._tries_used + 1 >= policy.tries
-        # A redirect that leaves https must not make anybody's password readable on the way, whoever it is for.
-        is_in_the_clear = self._left_https and url.scheme == "http"
-        headers = policy.headers
-        if policy.credentials and not is_in_the_clear:
-            headers = policy.fields_for(url.origin)
-        if self._hops and url.has_credentials:  # the server that redirected chose these, for that one request
-            headers = (*(pair for pair in headers if pair[0].lower() != "authorization"), self._own_authorization())
-        cookies = self._jar.header(url) if self._jar is not None else ""
-        if cookies:
-            given = [value for name, value in headers if name.lower() == "cookie"]
-            headers = (
-                *(pair for pair in headers if pair[0].lower() != "cookie"),
-                ("Cookie", "; ".join([*given, cookies])),
-            )
         public_only: Reason | None = None
         if self._came_from_public and not policy.allow_private_redirects:
             public_only = Reason.REDIRECT_FORBIDDEN
@@ -377,11 +375,27 @@ class Check:
             url=url.href,
             method=self._method,
             host_key=url.host_key,
-            headers=headers,
+            headers=self._fields(url) if policy.credentials or self._hops else policy.headers,
             timeout=policy.timeout,
             connect_timeout=min(policy.connect_timeout, policy.timeout if is_last else EARLY_CONNECT),
             public_only=public_only,
         )
+
+    def _fields(self, url: Url) -> Fields:
+        policy = self._policy
+        # A redirect that leaves https must not make anybody's password readable on the way, whoever it is for.
+        is_in_the_clear = self._left_https and url.scheme == "http"
+        fields = policy.headers if is_in_the_clear else policy.fields_for(url.origin)
+        if self._hops and url.has_credentials:  # the server that redirected chose these, for that one request
+            fields = (*(pair for pair in fields if pair[0].lower() != "authorization"), self._own_authorization())
+        cookies = self._jar.header(url) if self._jar is not None else ""
+        if cookies:
+            given = [value for name, value in fields if name.lower() == "cookie"]
+            fields = (
+                *(pair for pair in fields if pair[0].lower() != "cookie"),
+                ("Cookie", "; ".join([*given, cookies])),
+            )
+        return fields
 
     def _own_authorization(self) -> tuple[str, str]:
         return basic_authorization(self._current.username, self._current.password)
@@ -434,7 +448,7 @@ class Check:
             detail = f"redirected to the private host {target.host}: see --allow-private-redirects"
             return self._bad_redirect(Reason.REDIRECT_FORBIDDEN, reply, detail)
         self._left_https = self._left_https or (base.scheme == "https" and target.scheme == "http")
-        self._hops.append(Hop(base.shown, reply.status))
+        self._hops += (Hop(base.shown, reply.status),)
         self._current = target
         return Ask(self._request(), turn=Turn.FIRST)
 
@@ -528,7 +542,7 @@ class Check:
             detail=detail,
             method=self._method if event is not None else None,
             final_url=self._current.shown,
-            hops=tuple(self._hops),
+            hops=self._hops,
             attempts=self._attempts,
             elapsed=event.elapsed if event is not None else None,
             checked_at=self._answered_at,

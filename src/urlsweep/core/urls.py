@@ -56,7 +56,9 @@ class Url(NamedTuple):
     @property
     def duplicate_key(self) -> str:
         """What two URLs share that ask for the same. No href begins with a space."""
-        return f" {self.username}:{self.password}@{self.href}" if self.has_credentials else self.href
+        if self.username or self.password:
+            return f" {self.username}:{self.password}@{self.href}"
+        return self.href
 
     @property
     def shown(self) -> str:

@@ -76,19 +76,21 @@ WALL_FIELDS: Final = frozenset(wall.field for wall in WALLS if wall.field)
 """The response fields that have to be kept for `wall_of`."""
 
 
-_OF_ANY_STATUS: Final = tuple(wall for wall in WALLS if wall.statuses is None)
-_BY_STATUS: Final = {
-    status: tuple(wall for wall in WALLS if wall.statuses is None or status in wall.statuses)
-    for status in {status for wall in WALLS for status in wall.statuses or ()}
-}
+def _by_field(status: int | None) -> dict[str | None, Wall]:
+    """The walls that an answer of `status` may be, by the field that shows them: no field shows two."""
+    return {wall.field: wall for wall in WALLS if wall.statuses is None or status in wall.statuses}
+
+
+_OF_ANY_STATUS: Final = _by_field(None)
+_BY_STATUS: Final = {status: _by_field(status) for wall in WALLS for status in wall.statuses or ()}
 
 
 def wall_of(reply: Reply) -> str | None:
     """One sentence with vendor and evidence where `reply` is a bot wall's, else None."""
-    for wall in _BY_STATUS.get(reply.status, _OF_ANY_STATUS):
-        if wall.field is None:
-            return f"{wall.vendor}: answers robots with {reply.status}"
-        value = reply.get(wall.field)
-        if value is not None and (wall.values is None or value.strip().lower() in wall.values):
-            return f"{wall.vendor}: {wall.field}: {value.strip()[:80]}"
-    return None
+    walls = _BY_STATUS.get(reply.status, _OF_ANY_STATUS)
+    for name, value in reply.fields:
+        wall = walls.get(name)
+        if wall is not None and (wall.values is None or value.strip().lower() in wall.values):
+            return f"{wall.vendor}: {name}: {value.strip()[:80]}"
+    wall = walls.get(None)
+    return None if wall is None else f"{wall.vendor}: answers robots with {reply.status}"

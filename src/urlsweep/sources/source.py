@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
+from itertools import chain
 from typing import Final, NamedTuple, Protocol
 from urllib.parse import quote
 
@@ -115,7 +116,7 @@ class DocumentSource:
         self._columns = columns
         self._table: TabularParser | None = None  # what reads it, where it is a local table
         self.found = 0
-        self.failed = False
+        self._has_fault = False
         self._given = given
         self._open_stream = open_stream
         self._format_name = format_name
@@ -123,6 +124,11 @@ class DocumentSource:
         self._fetcher = fetcher
         self._seen: set[str] = set()  # sitemaps that were read or wait to be
         self._repeats = 0  # in the document that is being read: names of sitemaps seen before
+
+    @property
+    def failed(self) -> bool:
+        """See `Source.failed`."""
+        return self._has_fault and not self.found
 
     @property
     def columns(self) -> tuple[str, ...] | None:
@@ -136,7 +142,6 @@ class DocumentSource:
 
     async def targets(self) -> AsyncGenerator[Target, None]:
         """Every target in the documents' order, faults included."""
-        has_fault = False
         pending = await self._first()  # the next one last
         while pending:
             document = pending.pop()
@@ -159,8 +164,7 @@ class DocumentSource:
                         if item.fault is None or item.fault.outcome is Outcome.INVALID:
                             self.found += 1
                         else:
-                            has_fault = True
-                        self.failed = has_fault and not self.found
+                            self._has_fault = True
                         yield item
             if self._repeats:
                 name = redact(document.url) or self.name
@@ -222,10 +226,13 @@ class DocumentSource:
             yield _Batch("", False, iter([self._given.fault(Reason.SOURCE_UNREADABLE, detail)]))
 
     def _noting_table(self, reading: Reading, items: Iterator[Target | Child]) -> Iterator[Target | Child]:
-        for item in items:
-            if self._table is None and isinstance(reading.parser, TabularParser):
-                self._table = reading.parser
-            yield item
+        """`items`; what reads them is known once there is one."""
+        first = next(items, None)
+        if first is None:
+            return items
+        if isinstance(reading.parser, TabularParser):
+            self._table = reading.parser
+        return chain((first,), items)
 
     async def _read_fetched(self, document: _Pending) -> AsyncGenerator[_Batch, None]:
         name = redact(document.url)

@@ -36,9 +36,11 @@ _SECTION_END: Final = re.compile(rb"\n\r?\n")  # RFC 9112 section 2.2: a lone LF
 
 _TOKEN: Final = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]"  # RFC 9110 section 5.6.2
 
-_WELL_FORMED: Final = re.compile(
-    rb"HTTP/1\.[01] [0-9]{3}(?: [^\r\n\0]*+)?\r?\n(?:%b++:[^\r\n\0]*+\r?\n)*+\r?\n" % _TOKEN
+WELL_FORMED: Final = re.compile(
+    rb"HTTP/1\.([01]) ([0-9]{3})(?: [^\r\n\0]*+)?\r?\n(?:%b++:[^\r\n\0]*+\r?\n)*+\r?\n" % _TOKEN
 )
+"""A header section that keeps the rules: minor version, status code. Where one begins it matches to that one's end."""
+
 _FRAMING: Final = re.compile(rb"\n(?:content-length|transfer-encoding):[ \t]*([^\r\n]*)", re.IGNORECASE)
 _LENGTH: Final = re.compile(rb"[0-9]{1,18}")
 """A Content-Length that means something: below 2**63, which parsers can hold. A longer one is passed over, as browsers
@@ -71,7 +73,7 @@ def end_of_section(begun: bytes | bytearray, data: bytes, start: int) -> int | N
 
 def straightened(section: bytes) -> bytes:
     """`section`, its end of two line ends included, as a browser would take it."""
-    if _WELL_FORMED.fullmatch(section) is not None:
+    if WELL_FORMED.fullmatch(section) is not None:
         framing = _FRAMING.findall(section)
         if not framing or (len(framing) == 1 and _SIMPLE_FRAMING.fullmatch(framing[0])):
             return section

@@ -49,8 +49,10 @@ class DisconnectedError(Exception):
 class SessionTransport:
     """Sends requests through aiohttp. Create it within a running event loop; close it with `aclose`."""
 
-    def __init__(self, options: TransportOptions, *, needed_fields: Collection[str]) -> None:
-        """`needed_fields`: names, in lower case, of the fields that a Reply shall carry.
+    def __init__(
+        self, options: TransportOptions, *, needed_fields: Collection[str], context_fields: Collection[str] = ()
+    ) -> None:
+        """`needed_fields` and `context_fields` are as for `choice.open_transport`.
 
         Raises TransportOptionError for options that cannot be used; reads the files they name.
         """
@@ -59,6 +61,7 @@ class SessionTransport:
         check_socks_extra(self._proxies.servers)
         tls.check_files(options)
         self._needed = frozenset(name.encode("ascii") for name in needed_fields)
+        self._context_fields = frozenset(context_fields)
         self._resolver = Resolver(options)
         self._certificates = CertificateReader(self._resolver)
         self._sessions: dict[tuple[bool, ProxyServer | None], aiohttp.ClientSession] = {}
@@ -233,6 +236,8 @@ class SessionTransport:
             for name, value in response.raw_headers
             if name.lower() in needed
         )
+        if 200 <= response.status <= 299 and all(name in self._context_fields for name, _ in fields):
+            fields = ()
         return Reply(response.status, fields, elapsed, exchange.address if exchange.proxy is None else None)
 
     # --- bodies and what becomes of the connection --------------------------------------------------------------------

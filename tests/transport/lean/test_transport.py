@@ -13,7 +13,7 @@ import trustme
 
 from urlsweep.core.model import Failure, Reason, Reply, Request
 from urlsweep.transport.lean import poller
-from urlsweep.transport.lean.head import HeadReader
+from urlsweep.transport.lean.head import FieldFinder
 from urlsweep.transport.lean.race import Race
 from urlsweep.transport.lean.transport import LeanTransport
 from urlsweep.transport.options import TransportOptions
@@ -38,7 +38,7 @@ def made() -> LeanTransport:
     return LeanTransport(TransportOptions(proxies_from_environment=False), needed_fields=())
 
 
-@pytest.mark.parametrize("place", [(HeadReader, "feed"), (Race, "on_attempt_end"), (Race, "start")])
+@pytest.mark.parametrize("place", [(FieldFinder, "begin"), (Race, "on_attempt_end"), (Race, "start")])
 async def test_a_bug_is_not_called_a_dead_link(
     serve: Serve, monkeypatch: pytest.MonkeyPatch, place: tuple[type, str]
 ) -> None:

@@ -34,29 +34,19 @@ NEVER: Final = float("inf")
 class Call:
     """One request."""
 
-    __slots__ = (
-        "_addresses",
-        "_connect_by",
-        "_connection",
-        "_deadline",
-        "_done",
-        "_is_over",
-        "_is_reused",
-        "_is_starting",
-        "_looked_up",
-        "_origin",
-        "_owner",
-        "_pause",
-        "_race",
-        "_refusal",
-        "_stage",
-        "_verify_code",
-        "begun",
-        "data",
-        "due",
-        "request",
-        "wants_body",
-    )
+    # What most calls never set stands in the class: one is made for every request.
+    _is_over = False
+    _is_starting = True
+    _is_reused = False
+    _stage = Stage.CONNECT
+    _connection: Connection | None = None
+    _race: Race | None = None
+    _addresses: Sequence[str] = ()
+    _looked_up: str | None = None
+    _refusal: Explanation | None = None  # why the first server's TLS came to nothing, ...
+    _verify_code: int | None = None  # ... and what OpenSSL had against its certificate
+    _pause = 0.0  # before the last attempt that met a shortage of ours
+    _connect_by = NEVER
 
     def __init__(
         self,
@@ -72,19 +62,7 @@ class Call:
         self._owner = owner
         self._origin = origin
         self._done = done
-        self._is_over = False
-        self._is_starting = True
-        self._is_reused = False
-        self._stage = Stage.CONNECT
-        self._connection: Connection | None = None
-        self._race: Race | None = None
-        self._addresses: Sequence[str] = ()
-        self._looked_up: str | None = None
-        self._refusal: Explanation | None = None  # why the first server's TLS came to nothing, ...
-        self._verify_code: int | None = None  # ... and what OpenSSL had against its certificate
-        self._pause = 0.0  # before the last attempt that met a shortage of ours
         self._deadline = now + request.timeout
-        self._connect_by = NEVER
         self.request = request
         self.data = data
         self.begun = now

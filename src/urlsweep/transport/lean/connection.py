@@ -109,7 +109,7 @@ class Connection:
     def ask(self, call: Call) -> None:
         """Send the request of `call`."""
         self.call = call
-        self.reader = HeadReader(self._finder)
+        self.reader = None
         call.on_sent(self, is_reused=self._requests > 0)
         self._requests += 1
         if self.channel is None:
@@ -214,15 +214,20 @@ class Connection:
             self._left -= len(data)
             if self._left <= 0:
                 self._answer(call, self._reply, may_be_kept=self._left == 0)
-        elif self.reader is not None:
-            head = self.reader.feed(data)
+        elif self.reader is None and (begun := self._finder.begin(data)) is not None:
+            self._on_head(call, begun[0], data[begun[1] :])
+        else:
+            reader = self.reader
+            if reader is None:
+                reader = self.reader = HeadReader(self._finder)
+            head = reader.feed(data)
             if head is None:
                 return
             if isinstance(head, HeadFault):
                 self.close()
                 call.on_fault(head)
             else:
-                self._on_head(call, head, self.reader.rest)
+                self._on_head(call, head, reader.rest)
 
     def _on_head(self, call: Call, head: Head, rest: bytes) -> None:
         now = self._loop.time()

@@ -23,6 +23,7 @@ from urlsweep.transport.heads import (
     FIELDS_LIMIT,
     HEAD_LIMIT_BYTES,
     OPENING_BYTES,
+    WELL_FORMED,
     end_of_section,
     may_be_http,
 )
@@ -58,11 +59,27 @@ class Head(NamedTuple):
 class FieldFinder:
     """Finds the fields that are wanted, and those that tell where the body ends."""
 
-    def __init__(self, needed_fields: Collection[str]) -> None:
-        """`needed_fields`: names, in lower case, of the fields that a Head shall carry."""
+    def __init__(self, needed_fields: Collection[str], context_fields: Collection[str] = ()) -> None:
+        """`needed_fields` and `context_fields` are as for `choice.open_transport`."""
         self._needed = {name.encode("ascii"): name for name in needed_fields}
-        names = b"|".join(map(re.escape, sorted({*self._needed, *_FRAMING})))
-        self._wanted = re.compile(rb"\n(%b):([^\n]*)" % names)  # in a section in lower case
+        names = {*self._needed, *_FRAMING}
+        telling = names - {name.encode("ascii") for name in context_fields} | _FRAMING
+        self._all = _any_of(names)
+        self._telling = self._all if telling == names else _any_of(telling)
+
+    def begin(self, data: bytes) -> tuple[Head, int] | None:
+        """The Head of the final answer that `data` begins with, and where its section ends.
+
+        None: that is not plainly so, and a HeadReader has to see. Nearly every answer comes in one piece and keeps the
+        rules; this takes half of the time for it.
+        """
+        match = WELL_FORMED.match(data)
+        if match is None or match.end() > _FEW_BYTES or (status := int(match[2])) < 200:
+            return None
+        end = match.end()
+        section = data if end == len(data) else data[:end]
+        head = self._collect(section, status, match[1] == b"1", is_straight=False)
+        return None if head is None else (head, end)
 
     def read(self, section: bytes) -> Head | HeadFault:
         """Read a whole section, its end included."""
@@ -72,23 +89,40 @@ class FieldFinder:
             return HeadFault.GARBAGE
         if len(straight) > _FEW_BYTES and (fault := _excess(straight)) is not None:
             return fault
+        head = self._collect(straight, int(status_line[2]), status_line[1] == b"1", is_straight=True)
+        return HeadFault.GARBAGE if head is None else head
+
+    def _collect(
+        self,
+        section: bytes,
+        status: int,
+        is_persistent: bool,
+        *,
+        is_straight: bool,
+        wanted: re.Pattern[bytes] | None = None,
+    ) -> Head | None:
+        """The Head of `section`. None: where the body ends is in doubt, or, with `is_straight`, contradicted, which
+        browsers refuse too."""
+        if wanted is None:
+            wanted = self._telling if 200 <= status <= 299 else self._all
         fields: list[tuple[str, str]] = []
         length: int | None = None
         codings: bytes | None = None
-        is_persistent = status_line[1] == b"1"
         content_encoding = ""
         needed = self._needed
-        for found in self._wanted.finditer(straight.lower()):
-            name = found[1]
+        for found in wanted.finditer(section.lower()):
+            name, value = found.groups()
             if name in needed:
+                if wanted is not self._all:  # it is a telling one: so are the others
+                    return self._collect(section, status, is_persistent, is_straight=is_straight, wanted=self._all)
                 start, end = found.span(2)
-                fields.append((needed[name], straight[start:end].strip(b" \t\r").decode("latin-1")))
+                fields.append((needed[name], section[start:end].strip(b" \t\r").decode("latin-1")))
             if name not in _FRAMING:
                 continue
-            value = found[2].strip(b" \t\r")
+            value = value.strip(b" \t\r")
             if name == b"content-length":
-                if length is not None or not value.isdigit():
-                    return HeadFault.GARBAGE  # contradicting ones: browsers refuse them too
+                if length is not None or not value.isdigit() or len(value) > 18:
+                    return None
                 length = int(value)
             elif name == b"connection":
                 if value == b"keep-alive":  # as most say
@@ -97,14 +131,23 @@ class FieldFinder:
                 options = [option.strip() for option in value.split(b",")]
                 is_persistent = b"close" not in options and (is_persistent or b"keep-alive" in options)
             elif name == b"transfer-encoding":
+                if not is_straight and (codings is not None or value != b"chunked"):
+                    return None
                 codings = value
             else:
                 coding = value.decode("latin-1")
                 content_encoding = f"{content_encoding}, {coding}" if content_encoding else coding
-        is_chunked = codings == b"chunked"
-        if codings is not None:
-            length = None  # another coding alone: the body ends with the connection (RFC 9112 section 6.3)
-        return Head(int(status_line[2]), tuple(fields), length, is_chunked, is_persistent, content_encoding)
+        if codings is None:
+            return Head(status, tuple(fields), length, False, is_persistent, content_encoding)
+        if length is not None and not is_straight:
+            return None
+        # Another coding alone: the body ends with the connection (RFC 9112 section 6.3).
+        return Head(status, tuple(fields), None, codings == b"chunked", is_persistent, content_encoding)
+
+
+def _any_of(names: Collection[bytes]) -> re.Pattern[bytes]:
+    """Fields of these names, in a section in lower case."""
+    return re.compile(rb"\n(%b):([^\n]*)" % b"|".join(map(re.escape, sorted(names))))
 
 
 def _excess(section: bytes) -> HeadFault | None:

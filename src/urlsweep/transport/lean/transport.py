@@ -45,8 +45,10 @@ server's certificates, some 22 KiB. Forgetting one costs a whole handshake where
 class LeanTransport:
     """Sends requests over sockets of its own. Create it within a running event loop; close it with `aclose`."""
 
-    def __init__(self, options: TransportOptions, *, needed_fields: Collection[str]) -> None:
-        """`needed_fields`: names, in lower case, of the fields that a Reply shall carry. Proxies are not spoken here.
+    def __init__(
+        self, options: TransportOptions, *, needed_fields: Collection[str], context_fields: Collection[str] = ()
+    ) -> None:
+        """`needed_fields` and `context_fields` are as for `choice.open_transport`. Proxies are not spoken here.
 
         Raises TransportOptionError for options that cannot be used; reads the files they name. Raises
         NotImplementedError on an event loop that cannot watch sockets, ImportError where c-ares is not installed.
@@ -59,7 +61,7 @@ class LeanTransport:
         self.poller: Poller = poller(self._loop, self.on_bug)
         self._lookups: Lookups | None = None  # made at the first name
         self.now: Callable[[], float] = self._loop.time
-        self._finder = FieldFinder(needed_fields)
+        self._finder = FieldFinder(needed_fields, context_fields)
         # Twice what may be in use, asked or with an idle connection: else each new one would look through all of them.
         self._origins_kept = max(ORIGINS_KEPT, 2 * options.concurrency)
         self._origins: dict[str, Origin] = {}
