@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,16 @@ import pytest
 def _runs_of_its_own(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs are kept in a folder of the test's own, also by the processes that it starts."""
     monkeypatch.setenv("URLSWEEP_JOURNAL_DIR", str(_fresh(tmp_path_factory)))
+
+
+@pytest.fixture(autouse=True)
+def _collector_as_it_was() -> Iterator[None]:
+    """The command line sets the garbage collector as suits a process of its own: what a test leaves unclosed has to be
+    found in that test."""
+    threshold = gc.get_threshold()
+    yield
+    gc.set_threshold(*threshold)
+    gc.unfreeze()
 
 
 def _fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -23,7 +23,7 @@ from benchmarks.programs import ProgramMissingError, find_program
 from benchmarks.speed import machine, peers
 from benchmarks.speed.results import Results, page
 from benchmarks.speed.servers import DNSMASQ_REMEDY, NGINX_REMEDY, ServerError, serving
-from benchmarks.speed.startup import BARE, RUNS, Start, StartError, measure_starts
+from benchmarks.speed.startup import BARE, LINES, LIST, PIPED, RUNS, URL, Start, StartError, measure_starts
 from benchmarks.speed.tools import (
     AGAINST,
     TWO_PROCESSES,
@@ -191,7 +191,10 @@ def _starts(options: argparse.Namespace, directory: Path) -> list[Start]:
     pythons = {"urlsweep": sys.executable} | ({AGAINST: options.against} if options.against else {})
     for name, python in pythons.items():
         commands |= {f"{name} {flag}": [python, "-m", "urlsweep", flag] for flag in ("--version", "--help")}
-        first[f"{name}, first request"] = [python, "-m", "urlsweep", "check", "{url}", *options.flags]
+        check = [python, "-m", "urlsweep", "check", *options.flags]
+        first[f"{name}, first request"] = [*check, URL]
+        first[f"{name}, first request of {LINES:,} lines"] = [*check, LIST]
+        first[f"{name}, first request of {LINES:,} lines through a pipe"] = [*check, PIPED]
     if "lychee" in options.tools:
         lychee = str(peers.program(options.peers, "lychee"))
         commands["lychee --version"] = [lychee, "--version"]

@@ -21,6 +21,14 @@ RUNS: Final = 15
 SECONDS: Final = 30.0
 """For one start."""
 
+LINES: Final = 100_000
+"""Of the long lists: the first request must not wait for all of them to be read."""
+
+URL: Final = "{url}"
+LIST: Final = "{list}"
+PIPED: Final = "-"
+"""In a command that asks for something: the URL, a file that begins with it, the same lines on standard input."""
+
 BARE: Final = "bare Python"
 """The interpreter that does nothing: what no program in Python starts faster than."""
 
@@ -47,7 +55,7 @@ class Start:
 def measure_starts(
     commands: Mapping[str, Sequence[str]], first_requests: Mapping[str, Sequence[str]], directory: Path, runs: int
 ) -> list[Start]:
-    """Run every command in turn, `runs` times; in `first_requests` "{url}" stands for the URL to ask.
+    """Run every command in turn, `runs` times; in `first_requests` `URL`, `LIST` or `PIPED` stands for what to ask.
 
     Raises StartError.
     """
@@ -72,11 +80,17 @@ def first_request(command: Sequence[str], directory: Path) -> float:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(SECONDS)
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        listed = directory / "long-list.txt"
+        is_long = LIST in command or PIPED in command
+        if is_long:
+            listed.write_text("".join(f"{url}{number}\n" for number in range(LINES)), encoding="ascii")
+        pipe = subprocess.Popen(["cat", str(listed)], stdout=subprocess.PIPE) if PIPED in command else None
         started = time.perf_counter()
         child = subprocess.Popen(
-            [part.replace("{url}", url) for part in command],
+            [{URL: url, LIST: str(listed)}.get(part, part) for part in command],
             cwd=directory, env=plain_environment() | {"XDG_STATE_HOME": str(directory)},
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL if pipe is None else pipe.stdout,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         try:
             connection, _ = listener.accept()
@@ -86,9 +100,14 @@ def first_request(command: Sequence[str], directory: Path) -> float:
                     raise StartError(f"{command[0]} connected and asked for nothing")
                 taken = time.perf_counter() - started
                 connection.sendall(_REPLY)
-            child.wait(SECONDS)
+            if not is_long:
+                child.wait(SECONDS)
         except (TimeoutError, subprocess.TimeoutExpired) as error:
             raise StartError(f"{' '.join(command)}: {error}") from error
         finally:
             end(child)
+            if pipe is not None:
+                end(pipe)
+                assert pipe.stdout is not None
+                pipe.stdout.close()
     return taken

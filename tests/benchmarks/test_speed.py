@@ -370,11 +370,15 @@ async def test_the_delayed_server_keeps_order_and_counts() -> None:
 
 @linux_only
 def test_starts_are_measured(tmp_path: Path) -> None:
-    ask = "import sys, urllib.request as r; r.build_opener(r.ProxyHandler({})).open(sys.argv[1]).read()"
-    found = startup.measure_starts(
-        {BARE: [sys.executable, "-c", "pass"]}, {"first": [sys.executable, "-c", ask, "{url}"]}, tmp_path, 2
-    )
-    assert [(start.name, len(start.seconds)) for start in found] == [(BARE, 2), ("first", 2)]
+    ask = "import sys, urllib.request as r; r.build_opener(r.ProxyHandler({})).open(%s).read()"
+    ways = {
+        startup.URL: ask % "sys.argv[1]",
+        startup.LIST: ask % "open(sys.argv[1]).readline()",
+        startup.PIPED: ask % "sys.stdin.readline()",
+    }
+    first = {way: [sys.executable, "-c", script, way] for way, script in ways.items()}
+    found = startup.measure_starts({BARE: [sys.executable, "-c", "pass"]}, first, tmp_path, 2)
+    assert [(start.name, len(start.seconds)) for start in found] == [(name, 2) for name in (BARE, *ways)]
     assert all(start.median > 0 for start in found)
     with pytest.raises(startup.StartError, match="exit code 3"):
         startup.measure_starts({"bad": [sys.executable, "-c", "import sys; sys.exit(3)"]}, {}, tmp_path, 1)

@@ -357,8 +357,7 @@ class Left(io.BytesIO):
         raise BrokenPipeError(errno.EPIPE, "Broken pipe")
 
 
-def test_a_plan_that_cannot_be_written(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("urlsweep.cli._forget_stdout", lambda: None)
+def test_a_plan_that_cannot_be_written(cli: CommandLine) -> None:
     cli.stdout = Full()
     ran = cli("plan", "http://a.test/")
     assert ran.stderr == "urlsweep: error: standard output cannot be written (No space left on device)\n"

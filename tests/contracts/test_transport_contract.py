@@ -383,11 +383,14 @@ async def test_a_name_without_an_address(transport: Transport, host: str, reason
 async def test_a_failure_after_the_connection_stood_is_not_the_addresss(
     transport: Transport, script: Callable[[Server], Script], scheme: str
 ) -> None:
-    async with playing(script) as server:
-        failure = await transport.send(ask(server.url.replace("http:", f"{scheme}:"), timeout=0.2))
-        assert isinstance(failure, Failure)
-        assert server.connections == 1
-        assert failure.address is None
+    for patience in (0.2, 2.0, 10.0):  # this process is the server, too, and may be busy for as long
+        async with playing(script) as server:
+            failure = await transport.send(ask(server.url.replace("http:", f"{scheme}:"), timeout=patience))
+            if server.connections:
+                break
+    assert server.connections == 1
+    assert isinstance(failure, Failure)
+    assert failure.address is None
 
 
 async def test_tls_that_is_none(transport: Transport) -> None:

@@ -150,7 +150,7 @@ class Case:
     final: str | None = None  # path, query and fragment of the last URL
     target: bytes | None = None  # of the last request, as it came over the wire
     detail: str = ""  # is found in the row's
-    patience: float = 5.0  # seconds before a request is given up: little where it has to be
+    patience: float = 20.0  # seconds before a request is given up: little where it has to be
 
     def server(self) -> FaultServer | Refusing:
         """A new one: every transport meets a server that was never asked."""
@@ -377,7 +377,7 @@ PUSH_BACK = [
         for name, value in {
             "garbage": "soon, dear",
             "negative": "-5",
-            "a fraction": "1.5",
+            "a fraction": "0.5",  # seconds: twice that has to be well within the patience
             "no date that exists": "Mon, 99 Feb 2026 99:99:99 GMT",
             "empty": "",
             "not ASCII": "\uff11\uff12",
@@ -743,7 +743,7 @@ BY_NAME = named(name=NAMES)
 BY_PROXY = named(proxy=PROXIED)
 MATRIX = DIRECT | BY_NAME | BY_PROXY
 
-POLICY = Policy(timeout=5, connect_timeout=5, retry_delays=(0.01, 0.02))
+POLICY = Policy(timeout=20, connect_timeout=20, retry_delays=(0.01, 0.02))
 CAREFUL = replace(POLICY, allow_private=False, exclude=(re.compile("/logout"),))
 LIMITS = Limits(first_wait=0.01, longest_wait=0.05, patience=3.0, outage_patience=3.0)
 

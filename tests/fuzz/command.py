@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import importlib.util
+import resource
 import subprocess
 import sys
 import tempfile
@@ -31,7 +32,8 @@ HANG_SECONDS: Final = 10.0
 """Of the processor's time, for one input of 16 KB: far above what any takes, and far below what a server could do with
 an algorithm that takes the square of it."""
 
-MOST_MIB: Final = 1024  # libFuzzer's bound on memory
+MOST_MIB: Final = 1024
+"""Of memory; without atheris that is of addresses, of which a process of Python has a few hundred before it begins."""
 
 
 class HangError(Exception):
@@ -51,6 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 2
         found = [_guide(target, share, options) for target in targets]
     else:
+        _, most = resource.getrlimit(resource.RLIMIT_AS)
+        resource.setrlimit(resource.RLIMIT_AS, (2 * MOST_MIB * 2**20, most))  # too much is a MemoryError: a defect
         found = [_try_out(target, share, options) for target in targets]
     return int(any(found))
 

@@ -12,9 +12,10 @@ from typing import Any, Final, cast
 from tests.engine import test_fault_matrix as matrix
 
 from urlsweep.testing.faults import FaultServer, Script, SeenRequest, Visit
+from urlsweep.testing.virtual_time import run_virtual
 
-SECONDS: Final = 0.02
-"""For one script: those that say nothing for long are cut off."""
+SECONDS: Final = 60.0
+"""Of virtual time, for one script: those that say nothing for ever are cut off."""
 
 MOST_BYTES: Final = 4096
 """Of one script: a field of 400 KB is no better a beginning than one of four."""
@@ -110,7 +111,7 @@ class _Connection:
 @cache
 def replies() -> tuple[bytes, ...]:
     """What each server of the fault matrix says to a first GET."""
-    return tuple(sorted({*asyncio.run(_said()), b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbody"}))
+    return tuple(sorted({*run_virtual(_said()), b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbody"}))
 
 
 async def _said() -> set[bytes]:

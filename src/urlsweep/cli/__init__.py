@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 from urlsweep._version import __version__
 from urlsweep.cli.exit_codes import ExitCode, UsageError
@@ -159,7 +159,7 @@ def main(
     except Exception as error:  # the seam: nothing leaves the program but a message and an exit code
         code = _told(error, console, is_verbose=_asks_for_details(arguments))
     if code == ExitCode.OUTPUT_CLOSED:
-        _forget_stdout()
+        _forget(console.stdout)
     return code
 
 
@@ -183,7 +183,7 @@ def _show(text: str, console: Console | None) -> int:
         stream.write(text.encode())
         stream.flush()
     except BrokenPipeError:
-        _forget_stdout()
+        _forget(stream)
     except OSError as error:  # a full disk
         return _unwritable(error, console)
     return ExitCode.OK
@@ -194,7 +194,7 @@ def _unwritable(error: OSError, console: Console | None) -> int:
 
     console = Console.of_process() if console is None else console
     console.error(f"standard output cannot be written ({error.strerror or error})")
-    _forget_stdout()
+    _forget(console.stdout)
     return ExitCode.INTERNAL
 
 
@@ -247,8 +247,11 @@ def _asks_for_details(arguments: Sequence[str]) -> bool:
     )
 
 
-def _forget_stdout() -> None:
-    """Let the interpreter's last flush go nowhere: it would complain that nobody reads."""
+def _forget(stream: BinaryIO) -> None:
+    """Let the interpreter's last flush of `stream` go nowhere, where it is standard output: it would complain that
+    nobody reads."""
+    if stream is not getattr(sys.stdout, "buffer", None):
+        return
     try:
         descriptor = sys.stdout.fileno()
     except (AttributeError, OSError, ValueError):

@@ -15,16 +15,14 @@ import functools
 import socket
 from collections import deque
 from collections.abc import Callable
-from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
+
+import pycares
 
 from urlsweep.transport import dns
 from urlsweep.transport.dns import CLOSED, Found, Half, LookupFailedError, Names, combined, name_of
 from urlsweep.transport.hosts_file import HostsFile, hosts_path
 from urlsweep.transport.options import TransportOptions
-
-if TYPE_CHECKING:
-    import pycares  # 8 ms that a run over addresses does not spend, and that no run spends before its first look-up
 
 AT_ONCE: Final = 100
 """Look-ups that are sent and not answered yet: their answers have to fit the socket's buffer, or they are lost."""
@@ -53,9 +51,7 @@ class Lookups:
     def __init__(
         self, options: TransportOptions, loop: asyncio.AbstractEventLoop, on_bug: Callable[[Exception], None]
     ) -> None:
-        """`on_bug` is told what goes wrong in here that is none of the network's. Raises ImportError without c-ares."""
-        if find_spec("pycares") is None:
-            raise ImportError("pycares is not installed")
+        """`on_bug` is told what goes wrong in here that is none of the network's."""
         self._loop = loop
         self._on_bug = on_bug
         self._servers = list(options.resolvers)
@@ -113,8 +109,6 @@ class Lookups:
     def on_tick(self, now: float) -> None:
         """Let time-outs happen."""
         if self._channel is not None and self._sent:
-            import pycares
-
             self._channel.process_fd(pycares.ARES_SOCKET_BAD, pycares.ARES_SOCKET_BAD)
         for lookup in list(self._sent.values()):
             if now >= lookup.due:
@@ -150,8 +144,6 @@ class Lookups:
             self._send(self._queue.popleft())
 
     def _send(self, lookup: _Lookup) -> None:
-        import pycares
-
         if self._channel is None:
             self._channel = pycares.Channel(
                 sock_state_cb=self._on_socket,
@@ -218,8 +210,6 @@ class Lookups:
         """c-ares calls, whenever what it waits for changes."""
         if self._is_closed and number not in self._watched:
             return
-        import pycares
-
         was_read, was_written = self._watched.pop(number, (False, False))
         channel = self._channel
         if is_read and not was_read and channel is not None:

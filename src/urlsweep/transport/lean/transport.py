@@ -12,7 +12,8 @@ import socket
 import ssl
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Sequence
-from typing import Any, Final
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Final
 
 from urlsweep.core.model import Failure, Reply, Request
 from urlsweep.transport import BodyError, Done, bounds, failures, started, tls
@@ -25,11 +26,13 @@ from urlsweep.transport.lean.call import Call
 from urlsweep.transport.lean.channel import Channel
 from urlsweep.transport.lean.connection import Connection
 from urlsweep.transport.lean.head import FieldFinder
-from urlsweep.transport.lean.lookups import Lookups
 from urlsweep.transport.lean.origin import Origin
 from urlsweep.transport.lean.poller import Poller, poller
 from urlsweep.transport.lean.race import Race
 from urlsweep.transport.options import TransportOptions
+
+if TYPE_CHECKING:
+    from urlsweep.transport.lean.lookups import Lookups
 
 TICK_SECONDS: Final = 0.05
 """How often deadlines are looked at, and so how late one may be kept."""
@@ -48,13 +51,15 @@ class LeanTransport:
         """`needed_fields` and `context_fields` are as for `choice.open_transport`. Proxies are not spoken here.
 
         Raises TransportOptionError for options that cannot be used; reads the files they name. Raises
-        NotImplementedError on an event loop that cannot watch sockets.
+        NotImplementedError on an event loop that cannot watch sockets, ImportError where c-ares is not installed.
         """
+        if find_spec("pycares") is None:
+            raise ImportError("pycares is not installed")
         tls.check_files(options)
         self._options = options
         self._loop = asyncio.get_running_loop()
         self.poller: Poller = poller(self._loop, self.on_bug)
-        self.lookups = Lookups(options, self._loop, self.on_bug)
+        self._lookups: Lookups | None = None  # made at the first name
         self.now: Callable[[], float] = self._loop.time
         self._finder = FieldFinder(needed_fields, context_fields)
         # Twice what may be in use, asked or with an idle connection: else each new one would look through all of them.
@@ -75,7 +80,18 @@ class LeanTransport:
     @property
     def lookup_seconds(self) -> float:
         """See `Transport.lookup_seconds`."""
-        return self.lookups.lookup_seconds
+        return 0.0 if self._lookups is None else self._lookups.lookup_seconds
+
+    @property
+    def lookups(self) -> Lookups:
+        """Who looks names up: 10 ms that a run over addresses does not spend, and none before its first look-up."""
+        if self._lookups is None:
+            from urlsweep.transport.lean.lookups import Lookups
+
+            self._lookups = Lookups(self._options, self._loop, self.on_bug)
+            if self._is_closed:
+                self._lookups.close()
+        return self._lookups
 
     async def send(self, request: Request) -> Reply | Failure:
         """See `Transport.send`."""
@@ -122,7 +138,8 @@ class LeanTransport:
         for task in list(self._tasks.values()):
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
-        self.lookups.close()
+        if self._lookups is not None:
+            self._lookups.close()
         for connection in list(self._connections):
             connection.close()
         self.poller.aclose()
@@ -201,11 +218,12 @@ class LeanTransport:
         now = self._loop.time()
         for call in [call for call in self._calls if call.due <= now]:
             call.on_due(now)
-        if self.lookups.is_busy:
+        is_looking_up = self._lookups is not None and self._lookups.is_busy
+        if is_looking_up:
             self.lookups.on_tick(now)
         while self._kept and next(iter(self._kept)).idle_since + bounds.KEEPALIVE_SECONDS < now:
             next(iter(self._kept)).close()
-        is_needed = bool(self._calls or self._kept or self.lookups.is_busy) and not self._is_closed
+        is_needed = bool(self._calls or self._kept or is_looking_up) and not self._is_closed
         self._timer = self._loop.call_later(TICK_SECONDS, self._on_tick) if is_needed else None
 
     # --- connections --------------------------------------------------------------------------------------------------
