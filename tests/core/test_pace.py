@@ -12,16 +12,15 @@ from hypothesis import strategies as st
 
 from urlsweep.core.blame import GATES_KEPT
 from urlsweep.core.limits import Bounds, Limits
-from urlsweep.core.pace import (
+from urlsweep.core.pace import MOST_CAUTION, Pace
+from urlsweep.core.rate import (
     JUST_UNDER,
     LESS_AFTER_LOSS,
     LONGEST_INTERVAL,
-    MOST_CAUTION,
     NEAR,
     SHORTEST_HOLD,
     STEP,
     STEP_REQUESTS,
-    Pace,
 )
 from urlsweep.core.ticket import Ticket
 
@@ -739,7 +738,7 @@ def test_so_many_503s_among_good_answers_are_push_back_too() -> None:
 
 def test_a_learned_rate_goes_down_by_a_tenth_for_a_few_503s() -> None:
     asked = paced()
-    asked.pace._states = False  # as if all of that had been plain 503s
+    asked.pace._troubled().states = False  # as if all of that had been plain 503s
     climb(asked, 10)
     rate = asked.pace.learned_rate
     assert rate is not None
@@ -777,7 +776,7 @@ def test_503s_to_whatever_is_asked_end_with_a_patience_of_their_own() -> None:
 
 def test_what_was_learned_when_an_outage_began_is_forgotten_when_it_ends() -> None:
     asked = flooded()
-    asked.pace._states = False  # as if all of that had been plain 503s
+    asked.pace._troubled().states = False  # as if all of that had been plain 503s
     climb(asked, 20)
     learned = asked.pace.learned_rate
     assert learned is not None
