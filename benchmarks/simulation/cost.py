@@ -2,23 +2,24 @@
 
 Contract: a Pacer is deterministic, so that its twin does the same work. Batches of calls are timed as a whole, by the
 time that this process has had the processor: neither reading the clock at each call nor other programs are part of the
-figure. What a batch's loop takes is (some hundredths of a microsecond a call). Between batches the run goes on and
-fills the caches with its own, as the engine does.
+figure. What it takes to call from a loop is: 0.6 us for the seven calls of a URL, where an engine takes 0.2. Between
+batches the run goes on and fills the caches with its own, as an engine does.
 """
 
 from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterator
+from functools import partial
 from time import process_time
-from typing import Any, Final, ParamSpec, TypeVar
+from typing import Final, ParamSpec, TypeVar
 
 from benchmarks.simulation.run import Job
 from benchmarks.simulation.world import Event
 from urlsweep.core.pacer import Pacer
 
-BATCH: Final = 4_096
-"""Calls that are timed together: some milliseconds."""
+BATCH: Final = 256
+"""Calls that are timed together: with thousands, what they wait in pushes what the Pacer needs out of the caches."""
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -30,7 +31,7 @@ class MeteredPacer:
     def __init__(self, pacer: Pacer[Job], twin: Pacer[Job]) -> None:
         """`twin` is made as `pacer` is, and neither has been asked anything."""
         self._pacer = pacer
-        self._batch: list[tuple[Callable[..., object], tuple[Any, ...], dict[str, Any]]] = []
+        self._batch: list[Callable[[], object]] = []
         self._seconds = 0.0
         self._calls = 0
         self.add = self._noted(pacer.add, twin.add)
@@ -45,7 +46,7 @@ class MeteredPacer:
         def noted(*args: _P.args, **kwargs: _P.kwargs) -> _R:
             if len(batch) >= BATCH:
                 self._replay()
-            batch.append((twins, args, kwargs))
+            batch.append(partial(twins, *args, **kwargs))
             return call(*args, **kwargs)
 
         return noted
@@ -55,8 +56,8 @@ class MeteredPacer:
         was_enabled = gc.isenabled()
         gc.disable()  # whose allocation sets a collection off is chance, and it looks at everybody's objects
         began = process_time()
-        for call, args, kwargs in batch:
-            call(*args, **kwargs)
+        for call in batch:
+            call()
         self._seconds += process_time() - began
         if was_enabled:
             gc.enable()

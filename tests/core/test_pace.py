@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from urlsweep.core.blame import GATES_KEPT
 from urlsweep.core.limits import Bounds, Limits
@@ -80,7 +81,7 @@ class Asked:
         self.pace.push_back(self.now, kind, self.back(), wait)
 
     def overload(self, failed_at: float | None = None, *, is_late: bool = False) -> bool:
-        return self.pace.overload(self.now, "503", self.back()._replace(is_late=is_late), failed_at)
+        return self.pace.overload(self.now, "503", replace(self.back(), is_late=is_late), failed_at)
 
     def refuse(self) -> None:
         self.pace.unreached(self.now, "connect.refused", self.back())
@@ -280,7 +281,7 @@ def test_push_back_never_raises_the_bound() -> None:
     bound = asked.pace.bound
     assert bound < 10
     asked.pace.in_flight -= 1
-    asked.pace.push_back(1.0, "429", ticket._replace(level=33), None)  # sent when the bound was far higher
+    asked.pace.push_back(1.0, "429", replace(ticket, level=33), None)  # sent when the bound was far higher
     assert asked.pace.bound <= bound
 
 
