@@ -19,6 +19,7 @@ from urlsweep.core.rate import (
     LESS_AFTER_LOSS,
     LONGEST_INTERVAL,
     NEAR,
+    SAME_RATE,
     SHORTEST_HOLD,
     STEP,
     STEP_REQUESTS,
@@ -574,10 +575,11 @@ def test_steps_end_near_what_was_too_much_and_after_a_hold_it_creeps() -> None:
     times = asked.sent_at[-1000:]
     held = [rate for rate, when in zip(rates, times, strict=True) if when < pushed_at + SHORTEST_HOLD]
     assert max(held) == pytest.approx(NEAR * too_much)
-    crept = [rate for rate in rates if rate > NEAR * too_much]
+    crept = [rate for rate in rates if NEAR * too_much < rate < SAME_RATE * too_much]
     growth = [later / sooner for sooner, later in itertools.pairwise(crept)]
     assert 1 < min(growth) < max(growth) < STEP
     assert growth[-1] > growth[0]  # the longer nothing is pushed back, the faster: the limit may be gone
+    assert max(rates) > NEAR * STEP * too_much  # and it is: what was too much is no more
 
 
 def test_the_hold_doubles_where_a_host_pushes_back_at_the_same_rate_again() -> None:

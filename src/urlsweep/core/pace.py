@@ -37,6 +37,10 @@ ROUNDS_FOR_COUNT: Final = 2
 """Bound's worths of answers that have to have gone well for push-back to be about the number at once. One that comes
 sooner, with fewer at once than before, is about the rate."""
 
+CLIMB: Final = 4
+"""Of a bound, one part in so many is added for each bound's worth from the first push-back to the next: what was sent
+at the same moment as others then tells little of what can be sent evenly."""
+
 SPREAD: Final = 0.5
 """Of a request's time over the bound: so far apart requests are kept where neither a rate nor a limit is known."""
 
@@ -58,6 +62,7 @@ class Pace:
         "_caution",
         "_good_answers",
         "_is_about_count",
+        "_is_climbing",
         "_is_paced",
         "_latency",
         "_limits",
@@ -87,6 +92,7 @@ class Pace:
         self._admitted = 0  # let through since the first request, later since the last push-back
         self._latency = 0.0  # seconds, smoothed; known from the first push-back on
         self._is_about_count = False  # the last push-back was to more at once than were ever served
+        self._is_climbing = False  # from its first push-back to the next
         self._is_paced = False  # the last request waited for its turn
         self._trouble: Trouble | None = None  # from the first on, and ...
         self._rate: Rate | None = None  # ... from the first push-back on
@@ -213,9 +219,13 @@ class Pace:
         if ticket.level > self._served_at_once:
             self._served_at_once = ticket.level
         is_bound_in_use = self.in_flight >= self.bound - 1
-        if is_bound_in_use and self.bound < self._bounds.cap:
+        if (is_bound_in_use or (self._is_climbing and self._is_paced)) and self.bound < self._bounds.cap:
             self._good_answers += 1
-            if self._good_answers >= self.bound * self._caution or (self._bounds.doubles and self._trouble is None):
+            if self._is_climbing:
+                if self._good_answers >= self.bound:
+                    self._good_answers = 0
+                    self.bound = min(self._bounds.cap, self.bound + max(1, self.bound // CLIMB))
+            elif self._good_answers >= self.bound * self._caution or (self._bounds.doubles and self._trouble is None):
                 self._good_answers = 0
                 self.bound += 1
         if self._trouble is not None and self._is_wary:
@@ -303,7 +313,7 @@ class Pace:
             return True
         self._lose(trouble, kind)
         if self._rate is not None and not trouble.states and trouble.loss_share >= LEAST_LOSS_SHARE:
-            self._rate.lost()
+            self._rate.lost(now, ticket.sent_at)
         return True
 
     def unreached(self, now: float, kind: str, ticket: Ticket) -> None:
@@ -340,7 +350,7 @@ class Pace:
         trouble.losses = 0
         trouble.is_outage = trouble.is_overloaded = False
         if trouble.rounds == 0:
-            self._learn(now, ticket.level)
+            self._learn(now, ticket.level, says_when=wait is not None)
         elif wait is None:
             rate.pushed_back_again(trouble.closed)
         self._close(trouble, now, kind, wait)
@@ -400,13 +410,18 @@ class Pace:
         # The last probe goes just when patience ends.
         self.opens_at = max(self.opens_at, min(now + closed, max(now, trouble.patience_ends_at)))
 
-    def _learn(self, now: float, level: int) -> None:
+    def _learn(self, now: float, level: int, *, says_when: bool = False) -> None:
         """The first push-back after good answers: what does the host mind?"""
         rate = self._rated()
         self._good_answers = 0
         let_through = rate.let_through(now, self._admitted)
-        by_count = self._admitted >= ROUNDS_FOR_COUNT * self.bound if self.storm else self._admitted > 0
+        if self.storm == 0:
+            by_count = self._admitted > 0
+        else:  # who says when to come again has a clock in mind
+            rounds = 1 if self._is_climbing else ROUNDS_FOR_COUNT
+            by_count = not says_when and self._admitted >= rounds * self.bound
         self._is_about_count = by_count and level > 1 and level >= self._served_at_once
+        self._is_climbing = self.storm == 0 and self._admitted < ROUNDS_FOR_COUNT * self.bound
         if self._is_about_count:
             self._served_at_once = level - 1
             self.bound = min(self.bound, level - 1)

@@ -72,6 +72,7 @@ class Rate:
         "_cycle_began",
         "_grown_at",
         "_hold",
+        "_lowered_at",
         "_near",
         "_slowest",
         "_steps",
@@ -91,6 +92,7 @@ class Rate:
         self._hold = SHORTEST_HOLD
         self._grown_at = 0.0
         self._steps = 0  # answers since the last step
+        self._lowered_at = -math.inf  # after a 503 among good answers
         self._began = began  # when the estimate's time began: the first request, later a push-back
         self._admitted_before = 0  # let through from then to ...
         self._cycle_began = began  # ... the last push-back
@@ -136,9 +138,10 @@ class Rate:
         if self._sustained * closed > 1:
             self.is_bursty = True  # not even one after such a pause: what went well before was a burst
 
-    def lost(self) -> None:
-        """A 503 among good answers."""
-        if self.value is not None:
+    def lost(self, now: float, sent_at: float) -> None:
+        """A 503 among good answers, to what was sent at `sent_at`. One of several that were out together counts."""
+        if self.value is not None and sent_at >= self._lowered_at:
+            self._lowered_at = now
             self._ceiling = min(self._ceiling, self.value)
             self.value = max(self.value * LESS_AFTER_LOSS, self._slowest)
 
@@ -175,4 +178,6 @@ class Rate:
         start = BURSTY_CREEP if self.is_bursty else CREEP
         creep = min(STEEPEST_CREEP, start * 2.0 ** min(64.0, quiet / CREEP_DOUBLES))
         used = min(now - self._grown_at, 2 / rate)
-        self.value = rate * (1 + min(creep * used, STEP - 1))
+        self.value = rate = rate * (1 + min(creep * used, STEP - 1))
+        if rate > self._ceiling * SAME_RATE:
+            self._ceiling = rate * STEP  # that was not too much after all
