@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import math
 from collections import Counter
 from collections.abc import Iterator
@@ -11,7 +10,7 @@ from pathlib import Path
 import pytest
 from benchmarks.simulation import many_hosts, one_host
 from benchmarks.simulation.__main__ import SCENARIOS, main
-from benchmarks.simulation.cost import MeteredPacer, overhead, undisturbed
+from benchmarks.simulation.cost import MeteredPacer
 from benchmarks.simulation.findings import Finding, heading, lines_below, row, tally
 from benchmarks.simulation.hosts import (
     AtOnce,
@@ -452,20 +451,13 @@ def test_what_is_given_up_is_settled() -> None:
 
 
 def test_metering_changes_nothing() -> None:
-    metered = MeteredPacer(Pacer(Limits()))
+    twin: Pacer[Job] = Pacer(Limits())
+    metered = MeteredPacer(Pacer(Limits()), twin)
     assert simulate(mixed_world(), seed=3, pacer=metered) == simulate(mixed_world(), seed=3)
     assert metered.calls > 4 * 570
-    assert 0 < metered.seconds(0.0, 0.5) < metered.seconds(0.0) == metered.nanoseconds / 1e9
-    assert metered.seconds(1e12) == 0.0
+    assert metered.seconds > 0
     assert metered.waiting == 0
-    assert overhead() > 0
-
-
-def test_nothing_is_collected_meanwhile() -> None:
-    with undisturbed() as processor:
-        assert not gc.isenabled()
-    assert gc.isenabled()
-    assert 0 < processor.share <= 1
+    assert (twin.waiting, twin.in_flight) == (0, 0)  # it went the same way
 
 
 # --- what is printed --------------------------------------------------------------------------------------------------

@@ -9,19 +9,20 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from urlsweep.core.blame import GATES_KEPT
 from urlsweep.core.limits import Bounds, Limits
-from urlsweep.core.pace import (
+from urlsweep.core.pace import MOST_CAUTION, Pace
+from urlsweep.core.rate import (
     JUST_UNDER,
     LESS_AFTER_LOSS,
     LONGEST_INTERVAL,
-    MOST_CAUTION,
     NEAR,
+    SAME_RATE,
     SHORTEST_HOLD,
     STEP,
     STEP_REQUESTS,
-    Pace,
 )
 from urlsweep.core.ticket import Ticket
 
@@ -81,7 +82,7 @@ class Asked:
         self.pace.push_back(self.now, kind, self.back(), wait)
 
     def overload(self, failed_at: float | None = None, *, is_late: bool = False) -> bool:
-        return self.pace.overload(self.now, "503", self.back()._replace(is_late=is_late), failed_at)
+        return self.pace.overload(self.now, "503", replace(self.back(), is_late=is_late), failed_at)
 
     def refuse(self) -> None:
         self.pace.unreached(self.now, "connect.refused", self.back())
@@ -281,7 +282,7 @@ def test_push_back_never_raises_the_bound() -> None:
     bound = asked.pace.bound
     assert bound < 10
     asked.pace.in_flight -= 1
-    asked.pace.push_back(1.0, "429", ticket._replace(level=33), None)  # sent when the bound was far higher
+    asked.pace.push_back(1.0, "429", replace(ticket, level=33), None)  # sent when the bound was far higher
     assert asked.pace.bound <= bound
 
 
@@ -574,10 +575,11 @@ def test_steps_end_near_what_was_too_much_and_after_a_hold_it_creeps() -> None:
     times = asked.sent_at[-1000:]
     held = [rate for rate, when in zip(rates, times, strict=True) if when < pushed_at + SHORTEST_HOLD]
     assert max(held) == pytest.approx(NEAR * too_much)
-    crept = [rate for rate in rates if rate > NEAR * too_much]
+    crept = [rate for rate in rates if NEAR * too_much < rate < SAME_RATE * too_much]
     growth = [later / sooner for sooner, later in itertools.pairwise(crept)]
     assert 1 < min(growth) < max(growth) < STEP
     assert growth[-1] > growth[0]  # the longer nothing is pushed back, the faster: the limit may be gone
+    assert max(rates) > NEAR * STEP * too_much  # and it is: what was too much is no more
 
 
 def test_the_hold_doubles_where_a_host_pushes_back_at_the_same_rate_again() -> None:
@@ -739,7 +741,7 @@ def test_so_many_503s_among_good_answers_are_push_back_too() -> None:
 
 def test_a_learned_rate_goes_down_by_a_tenth_for_a_few_503s() -> None:
     asked = paced()
-    asked.pace._states = False  # as if all of that had been plain 503s
+    asked.pace._troubled().states = False  # as if all of that had been plain 503s
     climb(asked, 10)
     rate = asked.pace.learned_rate
     assert rate is not None
@@ -777,7 +779,7 @@ def test_503s_to_whatever_is_asked_end_with_a_patience_of_their_own() -> None:
 
 def test_what_was_learned_when_an_outage_began_is_forgotten_when_it_ends() -> None:
     asked = flooded()
-    asked.pace._states = False  # as if all of that had been plain 503s
+    asked.pace._troubled().states = False  # as if all of that had been plain 503s
     climb(asked, 20)
     learned = asked.pace.learned_rate
     assert learned is not None

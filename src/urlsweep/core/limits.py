@@ -109,6 +109,10 @@ class Limits:
 
     def bounds_of(self, host_key: str, by_hand: ByHand | None = None) -> Bounds:
         """What holds for a host that was not asked yet; `by_hand` is stronger than what holds for all."""
+        return self.bounds(by_hand, is_private=names_private_host(host_key.rpartition(":")[0]))
+
+    def bounds(self, by_hand: ByHand | None = None, *, is_private: bool) -> Bounds:
+        """The same for any host that the URL names as private, or does not."""
         per_host, rate, delay = by_hand if by_hand is not None else (None, None, None)
         per_host = self.per_host if per_host is None else per_host
         rate = self.rate if rate is None else rate
@@ -116,7 +120,7 @@ class Limits:
         gap = max(delay, 1 / rate if rate is not None else 0.0)
         if per_host is not None:
             return Bounds(per_host, per_host, gap, per_host)
-        if names_private_host(host_key.rpartition(":")[0]):
+        if is_private:
             return Bounds(self.private_start, self.concurrency, gap, self.private_start, doubles=True)
         return Bounds(self.host_start, self.host_cap, gap)
 

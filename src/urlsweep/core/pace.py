@@ -1,17 +1,14 @@
 """How fast one host (or a group of hosts that share a limit) may be asked: two learned limits and a gate.
 
 Contract: pure; the caller gives the time. A Pace holds no queue and does no waiting: it says how many requests may be
-out (`room`) and from when on the next one may go (`opens_at`).
+out (`room`) and from when on the next one may go (`opens_at`). What only hosts in trouble need is made at the first.
 Not in here: what an answer says (`pressure`), whose fault a failure is (`blame`), who is asked next (`pacer`).
 
 Requests at once: a small start, one more for every bound's worth of good answers while the bound is in use; for the
 user's own hosts (`Bounds.doubles`) one more for each, until the first trouble (RFC 5681's slow start). Push-back
-on more requests at once than were ever served lowers the bound to one less than that. Requests a second: learned where
-a host pushes back on no more requests at once than it served before. A token bucket is empty at each push-back, so
-what it let through between two of them, divided by the time, is at most its rate and mostly just that; the rate asked
-at when it pushed back was above it. The pace goes between the two, and then up: in steps while it is far below the
-rate that was too much, by small shares of it otherwise. From the first push-back on requests are evenly spaced: a
-server that counts sees no bursts.
+on more requests at once than were ever served lowers the bound to one less than that. Requests a second (`rate`) are
+learned where a host pushes back on no more requests at once than it served before. From the first push-back on
+requests are evenly spaced: a server that counts sees no bursts.
 
 Every push-back closes the gate: until the time that the host names, or for a doubling time of our own. When it opens,
 one request goes as a probe, and the rest after it succeeds (as TCP's congestion control, RFC 5681, with pacing).
@@ -24,9 +21,10 @@ import math
 from collections import Counter
 from typing import Final
 
-from urlsweep.core.blame import Blame
 from urlsweep.core.limits import Bounds, Limits
+from urlsweep.core.rate import FEWEST_TO_TELL, Rate
 from urlsweep.core.ticket import Ticket
+from urlsweep.core.trouble import LEAST_LOSS_SHARE, Trouble
 
 MOST_CAUTION: Final = 64
 """Bound's worths of good answers that a step up takes at most, on a host that pushed back at just that step again and
@@ -35,61 +33,13 @@ again: doubles from 1 with each."""
 CAUTION_AFTER_LOSS: Final = 2
 """The same after a 503 or a failed connection at another bound than the last one: it may as well be a bad page."""
 
-LOSSES_IN_A_ROW: Final = 3
-"""Failed connections or 503s without a good answer in between that halve a bound. Among good answers they are a few
-bad pages or bad moments, and cost the bound one each."""
-
-JUST_UNDER: Final = 0.97
-"""The part of an estimated rate that is asked at: three in a hundred are less than what push-back would cost."""
-
-STEP: Final = 1.25
-STEP_REQUESTS: Final = 4
-"""Far below the rate that was too much, the pace grows by a quarter every four answers, ..."""
-
-LESS_AFTER_LOSS: Final = 0.9
-"""Of a rate, after a 503 among good answers: one too many, or a bad page."""
-
-NEAR: Final = 0.95
-FARTHEST: Final = 0.8
-"""... up to this part of it, and to twice as far below it with every push-back at about the same rate; ..."""
-
-BURST: Final = 0.75
-"""Pushed back at less than this part of a rate that went well before: that was a burst."""
-
-CREEP: Final = 0.01
-"""... from there on, after a while, by this share of it a second, twice that with every `CREEP_DOUBLES` seconds that
-bring no push-back: the limit may be gone."""
-
-BURSTY_CREEP: Final = 0.03
-"""The same for a host that stands bursts: a bucket that is not empty forgives a while above its rate."""
-
-CREEP_DOUBLES: Final = 8.0
-STEEPEST_CREEP: Final = 0.25
-
-SHORTEST_HOLD: Final = 2.0
-"""Seconds for which a rate is held before it creeps up; doubles with every push-back at about the same rate, ..."""
-LONGEST_HOLD: Final = 30.0
-SAME_RATE: Final = 1.1
-"""... to within this factor. And at the least ..."""
-HOLD_PER_WAIT: Final = 20.0
-"""... for so many times as long as the gate was closed: not more than a twentieth of the time is to be spent there."""
-
-CREDIBLE: Final = 4.0
-"""A rate that went well for a while counts for nothing where so many times less was let through over a longer time."""
-
 ROUNDS_FOR_COUNT: Final = 2
 """Bound's worths of answers that have to have gone well for push-back to be about the number at once. One that comes
 sooner, with fewer at once than before, is about the rate."""
 
-LONGEST_INTERVAL: Final = 5.0
-"""Seconds between two requests that a learned rate comes down to. Slower limits are kept by gates, which end; one URL
-that is always pushed back, behind a redirect that is not, would bring its host's rate down for ever."""
-
-FEWEST_TO_TELL: Final = 8
-"""Answers between two push-backs that say what rate went well."""
-
-WINDOW: Final = 20.0
-"""Seconds of the past that an estimate reaches back at least: older push-backs are forgotten."""
+CLIMB: Final = 4
+"""Of a bound, one part in so many is added for each bound's worth from the first push-back to the next: what was sent
+at the same moment as others then tells little of what can be sent evenly."""
 
 SPREAD: Final = 0.5
 """Of a request's time over the bound: so far apart requests are kept where neither a rate nor a limit is known."""
@@ -97,12 +47,6 @@ SPREAD: Final = 0.5
 LATENESS: Final = 0.01
 """Seconds of lateness (a busy machine's timers) that evenly spaced requests make up for, on a host that is known to
 stand bursts; others are not sent one."""
-
-LOSS_SHARE: Final = 0.25
-"""Of the last answers, about sixteen: with so many 503s it is the host and not its pages, ..."""
-LEAST_LOSS_SHARE: Final = 0.065
-"""With fewer, they are the pages' own. In between, a rate that was learned is lowered."""
-LOSS_MEMORY: Final = 15 / 16
 
 GATE_INTERVALS: Final = 4
 """A gate of our own stays closed for the time in which the host let so many requests through, `first_wait` at most."""
@@ -113,111 +57,60 @@ class Pace:
 
     __slots__ = (
         "_admitted",
-        "_admitted_before",
         "_began",
-        "_blame",
+        "_bounds",
         "_caution",
-        "_ceiling",
-        "_closed",
-        "_cycle_began",
-        "_doubles",
         "_good_answers",
-        "_grown_at",
-        "_hold",
         "_is_about_count",
-        "_is_bursty",
+        "_is_climbing",
         "_is_paced",
         "_latency",
         "_limits",
-        "_loss_share",
-        "_losses",
-        "_lost_again",
-        "_lost_at",
-        "_lost_sent_at",
-        "_near",
-        "_outage_patience",
-        "_outage_since",
-        "_overstates",
-        "_pushed_at",
-        "_pushed_since",
         "_rate",
         "_sent_at",
         "_served_at_once",
-        "_slowest",
-        "_start",
-        "_states",
-        "_steps",
-        "_sustained",
-        "_told_until",
-        "_unlearned",
+        "_trouble",
         "bound",
-        "cap",
-        "gap",
         "in_flight",
-        "is_outage",
-        "is_overloaded",
         "is_probing",
         "opens_at",
-        "push_backs",
-        "rounds",
         "storm",
     )
 
     def __init__(self, bounds: Bounds, limits: Limits) -> None:
         self._limits = limits
-        self._slowest = 1 / min(LONGEST_INTERVAL, limits.longest_wait)
-        self._start = bounds.start
-        self._doubles = bounds.doubles  # the bound, with every bound's worth of good answers, until the first trouble
-        self.gap = bounds.gap
+        self._bounds = bounds
         self.bound = bounds.start  # requests at once, as learned
-        self.cap = bounds.cap
         self.in_flight = 0
         self.opens_at = 0.0  # when the next request may go: the gate, or the spacing
-        self._sent_at = -math.inf  # the last request
+        self._sent_at = self._began = -math.inf  # the last request and the first
         self.is_probing = False  # after push-back: one at a time until an answer
-        self.is_outage = False  # it answered, and then could not be connected to any more, or answered nothing well
-        self.is_overloaded = False  # it is the latter
         self.storm = 0  # push-backs heeded
-        self.rounds = 0  # of them, since the last answer
-        self.push_backs: Counter[str] | None = None  # by their kind
-        self._pushed_since = 0.0  # when the first of `rounds` came
-        self._outage_since = 0.0  # when that began
-        self._outage_patience = 0.0  # seconds from then on
-        self._pushed_at = 0.0  # the last one heeded
-        self._losses = 0  # in a row
-        self._lost_again = 0  # times in a row at the same bound as the time before, as soon as that was reached
-        self._lost_at = 0  # the bound at the last of them
-        self._lost_sent_at = math.inf  # when that was sent with which an outage was noticed, the last time
-        self._loss_share = 0.0  # 503s among the last answers
-        self._blame: Blame | None = None  # from the first trouble on
-        self._unlearned: tuple[float | None, float, int] | None = None  # rate, ceiling and bound before the outage
-        self._states = False  # it says so when it is asked too much: what it answers 503 to is no matter of its rate
-        self._told_until = -math.inf  # when the host said last that it may be asked again
-        self._overstates = False  # it was wrong by more than patience: what it says is about single pages
         self._caution = 1
         self._good_answers = 0  # since the bound last changed, with the bound in use
         self._served_at_once = 0  # the most that were out when one was sent that was answered well
-        self._began = -1.0  # when the estimate's time began: the first request, later a push-back
-        self._admitted_before = 0  # let through from then to ...
-        self._cycle_began = -1.0  # ... the last push-back, ...
-        self._admitted = 0  # and since
+        self._admitted = 0  # let through since the first request, later since the last push-back
         self._latency = 0.0  # seconds, smoothed; known from the first push-back on
-        self._rate: float | None = None  # requests a second, as learned
-        self._ceiling = math.inf  # a rate that was too much
-        self._near = NEAR  # how far up to the ceiling the pace grows in steps
-        self._sustained = 0.0  # the highest rate that a step was taken from
         self._is_about_count = False  # the last push-back was to more at once than were ever served
-        self._is_bursty = False  # it lets bursts through above its rate: higher rates that went well prove nothing
-        self._hold = SHORTEST_HOLD
-        self._closed = 0.0  # seconds that the gate was closed for, last
+        self._is_climbing = False  # from its first push-back to the next
         self._is_paced = False  # the last request waited for its turn
-        self._grown_at = 0.0
-        self._steps = 0  # answers since the last step
+        self._trouble: Trouble | None = None  # from the first on, and ...
+        self._rate: Rate | None = None  # ... from the first push-back on
 
     @property
     def room(self) -> int:
         """Requests that may be out at once, now."""
         return 1 if self.is_probing else self.bound
+
+    @property
+    def cap(self) -> int:
+        """Requests at once that the bound may grow to."""
+        return self._bounds.cap
+
+    @property
+    def gap(self) -> float:
+        """Seconds between two requests, by hand."""
+        return self._bounds.gap
 
     @property
     def wants_control(self) -> bool:
@@ -236,17 +129,40 @@ class Pace:
         return self._served_at_once > 0
 
     @property
+    def is_outage(self) -> bool:
+        """Whether it answered, and then could not be connected to any more, or answered nothing well."""
+        return self._trouble is not None and self._trouble.is_outage
+
+    @property
+    def is_overloaded(self) -> bool:
+        """Whether it answers nothing well: 503s without a word, or resets."""
+        return self._trouble is not None and self._trouble.is_overloaded
+
+    @property
+    def rounds(self) -> int:
+        """Push-backs heeded since the last answer."""
+        return 0 if self._trouble is None else self._trouble.rounds
+
+    @property
+    def push_backs(self) -> Counter[str] | None:
+        """By their kind; None where there were none."""
+        return None if self._trouble is None else self._trouble.push_backs
+
+    @property
     def learned_rate(self) -> float | None:
         """Requests a second that the host lets through; None where that was not what it minded."""
-        return self._rate
+        return None if self._rate is None else self._rate.value
 
     def narrow(self, bounds: Bounds) -> None:
         """Keep within `bounds` as well: the strictest of what its hosts' rules say holds for a group."""
-        self.cap = min(self.cap, bounds.cap)
-        self._start = min(self._start, bounds.start)
-        self._doubles = self._doubles and bounds.doubles
+        own = self._bounds
+        self._bounds = Bounds(
+            start=min(own.start, bounds.start),
+            cap=min(own.cap, bounds.cap),
+            gap=max(own.gap, bounds.gap),
+            doubles=own.doubles and bounds.doubles,
+        )
         self.bound = min(self.bound, bounds.cap)
-        self.gap = max(self.gap, bounds.gap)
         if self.gap:
             self.opens_at = max(self.opens_at, self._sent_at + self.gap)
 
@@ -254,101 +170,115 @@ class Pace:
         """Stand for `other` too from now on: its bounds, its gate, and what is out under it."""
         self._sent_at = max(self._sent_at, other._sent_at)
         self.opens_at = max(self.opens_at, other.opens_at)
-        self.narrow(Bounds(other._start, other.cap, other.gap, doubles=other._doubles))
+        self.narrow(other._bounds)
         self.in_flight += other.in_flight
 
     def sent(self, now: float) -> int:
         """One more is out. Gives its level: how many are out with it, at once."""
         self.in_flight += 1
+        if self._admitted == 0 and self._began < 0:
+            self._began = now
         self._sent_at = now
-        if self._began < 0:
-            self._began = self._cycle_began = now
-        if self.storm or self._loss_share or self.gap:
+        if self._trouble is not None or self._bounds.gap:
             self._space(now)
         return self.in_flight
 
+    @property
+    def _is_wary(self) -> bool:
+        """Whether requests are kept apart: it has pushed back, or answered 503 among the last answers."""
+        return self.storm > 0 or (self._trouble is not None and self._trouble.loss_share > 0)
+
     def _space(self, now: float) -> None:
+        if not self._is_wary and not self.gap:
+            return
         interval = self._interval()
         self._is_paced = now - self.opens_at <= interval
-        late_by = LATENESS if self._is_bursty else 0.0
+        late_by = LATENESS if self._rate is not None and self._rate.is_bursty else 0.0
         self.opens_at = max(now + self.gap, max(self.opens_at, now - late_by) + interval)
 
     def _interval(self) -> float:
-        if self._rate is not None:
-            return 1 / self._rate
-        if not self.storm and not self._loss_share:
+        rate = self.learned_rate
+        if rate is not None:
+            return 1 / rate
+        if not self._is_wary or self._trouble is None:
             return 0.0
         # Also after a single 503: two at the same moment may be more than a strict limit lets through. Where it is not
         # known that there is one, half the distance leaves the bound in use, whatever the latency does.
-        is_limited = self._states or self._caution > CAUTION_AFTER_LOSS
+        is_limited = self._trouble.states or self._caution > CAUTION_AFTER_LOSS
         return (1.0 if is_limited else SPREAD) * self._latency / self.bound
 
     # -- answers; in_flight is lowered by the caller first
 
     def good(self, now: float, ticket: Ticket, elapsed: float, *, is_first: bool = True) -> None:
         """A good answer, which took `elapsed` seconds. `is_first`: its page has never failed."""
-        if self.push_backs is not None or self.is_probing:
-            self._recover(now, ticket, is_first=is_first)
+        if self._trouble is not None:
+            self._recover(self._trouble, now, ticket, is_first=is_first)
+        elif self.is_probing:
+            self.is_probing = False
         self._admitted += 1
         if ticket.level > self._served_at_once:
             self._served_at_once = ticket.level
         is_bound_in_use = self.in_flight >= self.bound - 1
-        if is_bound_in_use and self.bound < self.cap:
+        if (is_bound_in_use or (self._is_climbing and self._is_paced)) and self.bound < self._bounds.cap:
             self._good_answers += 1
-            if self._good_answers >= self.bound * self._caution or (self._doubles and self.push_backs is None):
+            if self._is_climbing:
+                if self._good_answers >= self.bound:
+                    self._good_answers = 0
+                    self.bound = min(self._bounds.cap, self.bound + max(1, self.bound // CLIMB))
+            elif self._good_answers >= self.bound * self._caution or (self._bounds.doubles and self._trouble is None):
                 self._good_answers = 0
                 self.bound += 1
-        if self.storm or self._loss_share:
+        if self._trouble is not None and self._is_wary:
             self._latency += (elapsed - self._latency) * 0.2
-            if self._is_paced and (not is_bound_in_use or self.bound == 1):
-                self._speed_up(now)
-            self._grown_at = now
+            if self._rate is not None:
+                if self._is_paced and (not is_bound_in_use or self.bound == 1):
+                    self._rate.speed_up(now, self._trouble.pushed_at, self._trouble.closed)
+                self._rate.answered(now)
         elif self._good_answers == 0:
             self._latency = elapsed
 
-    def _recover(self, now: float, ticket: Ticket, *, is_first: bool) -> None:
+    def _recover(self, trouble: Trouble, now: float, ticket: Ticket, *, is_first: bool) -> None:
         """What a good answer says where there was trouble before."""
         is_news = ticket.storm == self.storm
-        if self.is_outage:
-            if is_news and self._unlearned is not None and self._closed >= 2 * self._limits.first_wait:
+        if trouble.is_outage:
+            if is_news and trouble.unlearned is not None and trouble.closed >= 2 * self._limits.first_wait:
                 # It failed a single request too, after a rest: what was learned when that began was nothing.
-                self._rate, self._ceiling, self.bound = self._unlearned
-            if ticket.is_control and self.rounds == 1 and self._blame is not None:
-                self._blame.closed_for_nothing()
+                rate, self.bound = trouble.unlearned
+                if self._rate is not None:
+                    self._rate.unlearn(rate)
+            if ticket.is_control and trouble.rounds == 1:
+                trouble.blame.closed_for_nothing()
         # What was sent before the last push-back says nothing of the time after it, unless it was too many at once that
         # the host minded, or what was sent after a failed one is answered well.
-        if is_news or self._is_about_count or (self.is_outage and ticket.sent_at > self._lost_sent_at):
-            self.rounds = self._losses = 0
-            self.is_probing = self.is_outage = self.is_overloaded = self._is_about_count = False
-        if now < self._told_until and ticket.sent_at > self._pushed_at:
-            self._overstates = True
-        if self._blame is not None:
-            self._blame.good(ticket.sent_at, is_first=is_first)
-        self._loss_share *= LOSS_MEMORY
+        if is_news or self._is_about_count or (trouble.is_outage and ticket.sent_at > trouble.lost_sent_at):
+            trouble.is_over()
+            self.is_probing = self._is_about_count = False
+        trouble.answered_well(now, ticket.sent_at, is_first=is_first)
 
     def error(self, ticket: Ticket) -> None:
         """An answer, or a failure, that says nothing of load."""
         self._admitted += 1
         if ticket.storm == self.storm and not self.is_overloaded:
-            self.rounds = 0
-            self.is_probing = self.is_outage = False
+            self.is_probing = False
+            if self._trouble is not None:
+                self._trouble.rounds = 0
+                self._trouble.is_outage = False
 
     def doubt(self, kind: str) -> None:
         """What `overload` is, to a HEAD: GET will tell."""
         if self.served_well:
-            self._count(kind)
+            self._troubled().push_backs[kind] += 1
 
     def stall(self, kind: str, failed_at: float | None) -> None:
         """A time-out after the connection stood: it may be the page. `failed_at`: see `overload`."""
-        if self._is_to_blame(failed_at):
-            self._count(kind)
+        trouble = self._troubled()
+        if trouble.blame.is_the_pages_own(failed_at):
+            trouble.push_backs[kind] += 1
             return
-        self._lose(kind)
-        self._losses += 1
-        if self._losses >= LOSSES_IN_A_ROW:
+        self._lose(trouble, kind)
+        if trouble.lost():
             # Not below the start: a few pages that hang would bring all the others of their host to a standstill.
-            self.bound = max(self.bound // 2, min(self.bound, self._start))
-            self._losses = 0
+            self.bound = max(self.bound // 2, min(self.bound, self._bounds.start))
 
     def overload(self, now: float, kind: str, ticket: Ticket, failed_at: float | None = None) -> bool:
         """A 503 that names no time, or a reset, from a host that answered well before: is it asked too much, or is it
@@ -358,222 +288,151 @@ class Pace:
         what was sent next, the page is to blame; where that is so of a later try, it is no sign of load either.
         Gives whether the failure says nothing about its URL.
         """
-        is_own = self._is_to_blame(failed_at)
+        trouble = self._troubled()
+        is_own = trouble.blame.is_the_pages_own(failed_at)
         if is_own:
-            self._pushed_at = now  # load or not: nothing is speeded up meanwhile
+            trouble.pushed_at = now  # load or not: nothing is speeded up meanwhile
         if ticket.storm != self.storm or is_own:
-            self._count(kind)
+            trouble.push_backs[kind] += 1
             return not is_own
         if self.is_probing:
-            self._begin_outage(now)
-            self._lost_sent_at = ticket.sent_at
-            self._close(now, kind, None)
+            trouble.begin_outage(now, self._limits.overload_patience, is_overloaded=True)
+            trouble.lost_sent_at = ticket.sent_at
+            self._close(trouble, now, kind, None)
             return True
         if failed_at is None:
-            self._blamed().failed_first()
-        self._loss_share += (1 - self._loss_share) * (1 - LOSS_MEMORY)
-        self._losses += 1
-        if self._losses >= LOSSES_IN_A_ROW or self._loss_share >= LOSS_SHARE:
-            self._losses = 0
-            self._loss_share = 0.0
-            self._unlearned = self._rate, self._ceiling, self.bound
-            if not self._states:
+            trouble.blame.failed_first()
+        if trouble.overloaded():
+            rate = self._rated()
+            trouble.unlearned = rate.learned(), self.bound
+            if not trouble.states:
                 self._learn(now, ticket.level)
-            self._close(now, kind, None)
-            self._begin_outage(now)
-            self._lost_sent_at = ticket.sent_at
+            self._close(trouble, now, kind, None)  # for a short while, as after too many at once: it may be no outage
+            trouble.begin_outage(now, self._limits.overload_patience, is_overloaded=True)
+            trouble.lost_sent_at = ticket.sent_at
             return True
-        self._lose(kind)
-        if self._rate is not None and not self._states and self._loss_share >= LEAST_LOSS_SHARE:
-            self._ceiling = min(self._ceiling, self._rate)
-            self._rate = max(self._rate * LESS_AFTER_LOSS, self._slowest)
+        self._lose(trouble, kind)
+        if self._rate is not None and not trouble.states and trouble.loss_share >= LEAST_LOSS_SHARE:
+            self._rate.lost(now, ticket.sent_at)
         return True
-
-    def _is_to_blame(self, failed_at: float | None) -> bool:
-        """Whether a page that failed at this time before, and does again, is to blame and not its host."""
-        return self._blame is not None and self._blame.is_the_pages_own(failed_at)
-
-    def _begin_outage(self, now: float) -> None:
-        """From now on, unless one has begun already, it has `overload_patience` to answer something well."""
-        if not self.is_outage:
-            self.is_outage = True
-            self._outage_since = now
-            self._outage_patience = self._limits.overload_patience
-        self.is_overloaded = True
 
     def unreached(self, now: float, kind: str, ticket: Ticket) -> None:
         """A connection that failed, to a host that answered before."""
+        trouble = self._troubled()
         if ticket.storm != self.storm:
-            self._count(kind)
-        elif self.is_outage:
-            self._close(now, kind, None)
+            trouble.push_backs[kind] += 1
+        elif trouble.is_outage:
+            self._close(trouble, now, kind, None)
+        elif not trouble.lost():
+            self._lose(trouble, kind)
         else:
-            self._losses += 1
-            if self._losses < LOSSES_IN_A_ROW:
-                self._lose(kind)
-                return
-            self._losses = 0
             self.bound = max(1, self.bound // 2)
-            self.is_outage = True
-            self._outage_since = now
-            self._outage_patience = self._limits.outage_patience
-            self._unlearned = None
-            self._lost_sent_at = now
-            self._close(now, kind, None)
+            trouble.begin_outage(now, self._limits.outage_patience, is_overloaded=False)
+            trouble.unlearned = None
+            trouble.lost_sent_at = now
+            self._close(trouble, now, kind, None)
 
     def control_failed(self, now: float, kind: str) -> None:
         """What was answered well before is not any more: it is the host."""
-        self._close(now, kind, None)
+        self._close(self._troubled(), now, kind, None)
 
     def push_back(self, now: float, kind: str, ticket: Ticket, wait: float | None) -> None:
         """The host says that it is asked too much, and to wait so many seconds (None: does not say)."""
-        self._states = True
-        if wait is not None and wait > self._limits.patience and self._overstates:
+        trouble, rate = self._troubled(), self._rated()
+        trouble.states = True
+        if wait is not None and wait > self._limits.patience and trouble.overstates:
             wait = None
         if ticket.storm != self.storm:  # one more of a storm that is being heeded
-            self._count(kind)
+            trouble.push_backs[kind] += 1
             if wait is not None:
                 self.shut(now, wait)
             return
-        self._losses = 0
-        self.is_outage = self.is_overloaded = False
-        if self.rounds == 0:
-            self._learn(now, ticket.level)
-        elif wait is None and self._sustained * self._closed > 1:
-            self._is_bursty = True  # not even one after such a pause: what went well before was a burst
-        self._close(now, kind, wait)
+        trouble.losses = 0
+        trouble.is_outage = trouble.is_overloaded = False
+        if trouble.rounds == 0:
+            self._learn(now, ticket.level, says_when=wait is not None)
+        elif wait is None:
+            rate.pushed_back_again(trouble.closed)
+        self._close(trouble, now, kind, wait)
         self._is_about_count = self._is_about_count and wait is None
 
     def shut(self, now: float, wait: float) -> None:
         """Close the gate for `wait` seconds, `patience` at most: the host has said so."""
-        self._told_until = max(self._told_until, now + wait)
+        if self._trouble is not None:
+            self._trouble.told_until = max(self._trouble.told_until, now + wait)
         self.opens_at = max(self.opens_at, now + min(wait, self._limits.patience))
 
     def is_given_up(self, now: float) -> bool:
         """Whether patience has ended: push-back or no connection, and nothing else, for as long as it goes."""
-        return self.rounds > 0 and now >= self._patience_ends_at
-
-    @property
-    def _patience_ends_at(self) -> float:
-        limits = self._limits
-        pushed_until = self._pushed_since + limits.patience
-        if not self.is_outage:
-            return pushed_until
-        # Of its own, from its start: what came before was another trouble. But two in turns end too.
-        return min(self._outage_since, pushed_until) + self._outage_patience
+        return self._trouble is not None and self._trouble.is_given_up(now)
 
     def begin_anew(self) -> None:
         """After it was given up, for URLs that come much later: one is asked, as a probe."""
-        self.rounds = 0
         self.is_probing = True
+        if self._trouble is not None:
+            self._trouble.rounds = 0
 
-    def _lose(self, kind: str) -> None:
-        self._count(kind)
-        is_there_again = self.bound == self._lost_at and self._good_answers <= 2 * self.bound
-        self._lost_at = self.bound
-        self._lost_again = self._lost_again + 1 if is_there_again else 0
+    def _troubled(self) -> Trouble:
+        if self._trouble is None:
+            self._trouble = Trouble(self._limits)
+        return self._trouble
+
+    def _rated(self) -> Rate:
+        if self._rate is None:
+            self._rate = Rate(self._began, self._limits.longest_wait)
+        return self._rate
+
+    def _lose(self, trouble: Trouble, kind: str) -> None:
+        trouble.push_backs[kind] += 1
+        is_there_again = self.bound == trouble.lost_at and self._good_answers <= 2 * self.bound
+        trouble.lost_at = self.bound
+        trouble.lost_again = trouble.lost_again + 1 if is_there_again else 0
         # Once more may be chance; again and again it is one too many.
-        self._caution = min(MOST_CAUTION, self._caution * 2) if self._lost_again > 1 else CAUTION_AFTER_LOSS
+        self._caution = min(MOST_CAUTION, self._caution * 2) if trouble.lost_again > 1 else CAUTION_AFTER_LOSS
         self.bound = max(1, self.bound - 1)
 
-    def _count(self, kind: str) -> None:
-        self._blamed()
-        if self.push_backs is None:
-            self.push_backs = Counter()
-        self.push_backs[kind] += 1
-
-    def _blamed(self) -> Blame:
-        if self._blame is None:
-            self._blame = Blame()
-        return self._blame
-
-    def _close(self, now: float, kind: str, wait: float | None) -> None:
-        self._count(kind)
-        self._blamed().closed(now)
+    def _close(self, trouble: Trouble, now: float, kind: str, wait: float | None) -> None:
+        trouble.heeded(now, kind)
         self.storm += 1
         self.is_probing = True
-        self.rounds += 1
-        if self.rounds == 1:
-            self._pushed_since = self._outage_since = now
-        self._pushed_at = now
         limits = self._limits
         first = limits.first_wait
-        if self._rate is not None:
-            first = min(first, GATE_INTERVALS / self._rate)
-        elif self._latency and not self.is_outage:
+        rate = self.learned_rate
+        if rate is not None:
+            first = min(first, GATE_INTERVALS / rate)
+        elif self._latency and not trouble.is_outage:
             first = min(first, GATE_INTERVALS * self._latency / self.bound)
-        own = min(limits.longest_wait, first * 2.0 ** min(self.rounds - 1, 64))
-        closed = own
+        closed = min(limits.longest_wait, first * 2.0 ** min(trouble.rounds - 1, 64))
         if wait is not None:
-            closed = max(own, wait)
-            self._told_until = now + wait
-        self._closed = closed
+            closed = max(closed, wait)
+            trouble.told_until = now + wait
+        trouble.closed = closed
         # The last probe goes just when patience ends.
-        self.opens_at = max(self.opens_at, min(now + closed, max(now, self._patience_ends_at)))
+        self.opens_at = max(self.opens_at, min(now + closed, max(now, trouble.patience_ends_at)))
 
-    def _learn(self, now: float, level: int) -> None:
+    def _learn(self, now: float, level: int, *, says_when: bool = False) -> None:
         """The first push-back after good answers: what does the host mind?"""
+        rate = self._rated()
         self._good_answers = 0
-        let_through = self._let_through(now)
-        by_count = self._admitted >= ROUNDS_FOR_COUNT * self.bound if self.storm else self._admitted > 0
+        let_through = rate.let_through(now, self._admitted)
+        if self.storm == 0:
+            by_count = self._admitted > 0
+        else:  # who says when to come again has a clock in mind
+            rounds = 1 if self._is_climbing else ROUNDS_FOR_COUNT
+            by_count = not says_when and self._admitted >= rounds * self.bound
         self._is_about_count = by_count and level > 1 and level >= self._served_at_once
+        self._is_climbing = self.storm == 0 and self._admitted < ROUNDS_FOR_COUNT * self.bound
         if self._is_about_count:
             self._served_at_once = level - 1
             self.bound = min(self.bound, level - 1)
             self._caution = min(MOST_CAUTION, self._caution * 2)
-            if self._rate is None and self._admitted >= FEWEST_TO_TELL:
-                self._sustained = let_through
+            if self._admitted >= FEWEST_TO_TELL:
+                rate.went_well(let_through)
         elif let_through:
-            self._set_rate(let_through, level)
+            interval = self._interval()
+            asked_at = 1 / interval if interval else level / self._latency if self._latency else 0.0
+            rate.pushed_back(let_through, max(let_through, asked_at))
         else:
             self.bound = max(1, self.bound // 2)
-        self._cycle_began = now
+        rate.begin_cycle(now, is_first=self.storm == 0)
         self._admitted = 0
-        if self.storm == 0 or now - self._began >= WINDOW:
-            self._began = now
-            self._admitted_before = 0
-
-    def _let_through(self, now: float) -> float:
-        """Requests a second that the host has let through, at the least."""
-        cycle = now - self._cycle_began
-        self._admitted_before += self._admitted
-        span = now - self._began
-        of_all = self._admitted_before / span if span > 0 else 0.0
-        of_cycle = self._admitted / cycle if cycle > 0 and self._admitted >= FEWEST_TO_TELL else 0.0
-        return max(of_all, of_cycle)
-
-    def _set_rate(self, let_through: float, level: int) -> None:
-        interval = self._interval()
-        asked_at = max(let_through, 1 / interval if interval else level / self._latency if self._latency else 0.0)
-        is_confirmed = self._ceiling / SAME_RATE <= asked_at <= self._ceiling * SAME_RATE
-        self._hold = min(LONGEST_HOLD, self._hold * 2) if is_confirmed else SHORTEST_HOLD
-        # What went well before does not go well any more: it was a burst that went well.
-        self._is_bursty = self._is_bursty or asked_at < BURST * self._sustained
-        self._near = max(FARTHEST, 2 * self._near - 1) if is_confirmed else NEAR
-        self._ceiling = asked_at
-        at_least = let_through
-        if not self._is_bursty and self._sustained <= CREDIBLE * let_through:
-            at_least = max(let_through, min(self._sustained, asked_at))
-        aim = at_least if self._is_bursty else math.sqrt(at_least * asked_at)
-        self._rate = max(JUST_UNDER * aim, self._slowest)
-        self._steps = 0
-
-    def _speed_up(self, now: float) -> None:
-        if self._rate is None:
-            return
-        if self._rate < self._near * self._ceiling and not self._is_bursty:
-            self._steps += 1
-            if self._steps >= STEP_REQUESTS:
-                self._steps = 0
-                self._sustained = max(self._sustained, self._rate)
-                self._rate = min(self._rate * STEP, max(self._rate, self._near * self._ceiling))
-            return
-        # A bucket goes on filling while the gate is closed; with room for no burst that time is lost.
-        hold = self._hold if self._is_bursty else max(self._hold, min(LONGEST_HOLD, HOLD_PER_WAIT * self._closed))
-        quiet = now - self._pushed_at - hold
-        if quiet < 0:
-            return
-        start = BURSTY_CREEP if self._is_bursty else CREEP
-        creep = min(STEEPEST_CREEP, start * 2.0 ** min(64.0, quiet / CREEP_DOUBLES))
-        used = min(now - self._grown_at, 2 / self._rate)
-        self._rate *= 1 + min(creep * used, STEP - 1)

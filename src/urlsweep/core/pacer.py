@@ -54,6 +54,8 @@ _NEW: Final = _State.NEW
 _ALIVE: Final = _State.ALIVE
 _SILENT: Final = _State.SILENT
 _GOOD: Final = Pressure.GOOD
+_NEXT: Final = Turn.NEXT
+_LATE: Final = Turn.LATE
 
 STALLS_UNTIL_DEAD: Final = 3
 """Times `Limits.probes`: a host that lets itself be connected to and then says nothing may have bad pages; so many of
@@ -76,6 +78,9 @@ SLOWED_TOLD: Final = 100
 
 LEAST_HELD: Final = 0.5
 """Seconds for which work has to have waited for a group that never pushed back, to be worth telling."""
+
+SHORT_QUEUE: Final = 16
+"""Items up to which a list is the better queue: an empty deque takes as much memory as all else that a host needs."""
 
 _BUCKETS: Final = 64
 """One for each length that a queue's length can have in bits; twice over: those of silent hosts stand below."""
@@ -103,18 +108,18 @@ class _Host(Generic[Item]):
         "waiting",
     )
 
-    def __init__(self, key: str, group: _Group[Item], most_at_first: int) -> None:
+    def __init__(self, key: str, group: _Group[Item], most_at_first: int, *, is_private: bool) -> None:
         self.key = key
         self.group = group
         self.most_at_first = most_at_first
+        self.is_private = is_private
         self.state = _NEW
-        self.waiting: deque[Item] = deque()
+        self.waiting: list[Item] | deque[Item] = []  # see `SHORT_QUEUE`
         self.late: deque[tuple[float, Item]] | None = None  # with when each came in
         self.later = 0  # later tries that are put off
         self.in_flight = 0
         self.is_active = False  # among its group's hosts that have something to ask
         self.is_failing = False  # its last answer was none, or push-back
-        self.is_private = names_private_host(key.rpartition(":")[0])
         self.failed_probes = 0  # one after the other, without an answer ever
         self.failed_at = -1.0  # when the last of them was known
         self.stalls = 0  # of its requests, without an answer ever
@@ -178,6 +183,7 @@ class Pacer(Generic[Item]):
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
+        self._bounds = limits.bounds(is_private=False), limits.bounds(is_private=True)  # where nothing is said by hand
         self._concurrency = limits.concurrency
         self._silent_slots = limits.silent_slots
         self._silent_first = limits.silent_slots // 2
@@ -215,7 +221,7 @@ class Pacer(Generic[Item]):
         group = host.group
         self.waiting += 1
         if delay > 0:
-            host.later += turn is Turn.LATE
+            host.later += turn is _LATE
             group.put_off += 1
             self.put_off += 1
             self._sequence += 1
@@ -236,17 +242,21 @@ class Pacer(Generic[Item]):
             self._given_up.append((host.key, item, host.evidence))
             self._retire(group, now)
             return
-        if turn is Turn.NEXT:
-            host.waiting.append(item)
-        elif turn is Turn.FIRST:
-            host.waiting.appendleft(item)
-        else:
+        if turn is _LATE:
             if host.late is None:
                 host.late = deque()
             host.late.append((now, item))
-        group.size += 1
+        else:
+            waiting = host.waiting
+            if len(waiting) == SHORT_QUEUE and isinstance(waiting, list):
+                waiting = host.waiting = deque(waiting)
+            if turn is _NEXT:
+                waiting.append(item)
+            else:
+                waiting.insert(0, item)
+        group.size = size = group.size + 1
         # One more behind others changes nothing, unless the group moves up among the ready ones.
-        if group.bucket < 0 or not host.is_active or group.size.bit_length() + _BUCKETS != group.bucket:
+        if group.bucket < 0 or not host.is_active or size.bit_length() + _BUCKETS != group.bucket:
             self._settle(host, group, now)
 
     def bind(self, host_key: str, by_hand: ByHand, now: float) -> None:
@@ -255,7 +265,7 @@ class Pacer(Generic[Item]):
         if host is None:
             self._new_host(host_key, by_hand)
             return
-        bounds = self._limits.bounds_of(host_key, by_hand)
+        bounds = self._limits.bounds(by_hand, is_private=host.is_private)
         host.most_at_first = min(host.most_at_first, bounds.first)
         host.group.pace.narrow(bounds)
         self._settle(host, host.group, now)  # it may be out of room now
@@ -297,7 +307,8 @@ class Pacer(Generic[Item]):
             _, item = late.popleft()
             is_late = True
         else:
-            item = host.waiting.popleft()
+            item = host.waiting[0]
+            del host.waiting[0]
         if not is_control:
             group.size -= 1
             self.waiting -= 1
@@ -439,14 +450,15 @@ class Pacer(Generic[Item]):
 
     def wake_at(self) -> float | None:
         """When something that is waiting for a time becomes ready at the earliest."""
-        times = [self._timers[0][0]] if self._timers else []
+        at = self._timers[0][0] if self._timers else None
         if self._used_buckets and self.in_flight < self._concurrency:  # else it is a slot that is waited for
             if self._network.is_down:
                 is_probing = self._probes or self._witness is not None
-                times.append(max(self._opens_at, 0.0 if is_probing else self._network.probe_at))
-            elif self._total_gap and not self._is_a_slot_awaited:
-                times.append(self._opens_at)
-        return min(times, default=None)
+                probe_at = max(self._opens_at, 0.0 if is_probing else self._network.probe_at)
+                return probe_at if at is None else min(at, probe_at)
+            if self._total_gap and not self._is_a_slot_awaited:
+                return self._opens_at if at is None else min(at, self._opens_at)
+        return at
 
     def gated(self, now: float) -> Gated:
         """The groups with work that are being left alone after push-back."""
@@ -585,7 +597,7 @@ class Pacer(Generic[Item]):
         self.waiting -= count
         host.group.size -= count
         self._given_up.extend((host.key, item, evidence) for item in (*host.waiting, *late))
-        host.waiting.clear()
+        host.waiting = []
         host.late = None
         self._settle(host, host.group, now)
         self._retire(host.group, now)
@@ -665,7 +677,8 @@ class Pacer(Generic[Item]):
     # -- hosts, groups and their places
 
     def _new_host(self, host_key: str, by_hand: ByHand | None = None) -> _Host[Item]:
-        bounds = self._limits.bounds_of(host_key, by_hand)
+        is_private = names_private_host(host_key.rpartition(":")[0])
+        bounds = self._bounds[is_private] if by_hand is None else self._limits.bounds(by_hand, is_private=is_private)
         key = pace_key(host_key, self._limits.pace_by) if self._limits.pace_by is PaceBy.DOMAIN else host_key
         group = self._groups.get(key)
         if group is None:
@@ -673,7 +686,7 @@ class Pacer(Generic[Item]):
         else:
             group.pace.narrow(bounds)
             group.control = None  # how well one host answers says nothing of another
-        host = self._hosts[host_key] = _Host(host_key, group, bounds.first)
+        host = self._hosts[host_key] = _Host(host_key, group, bounds.first, is_private=is_private)
         group.members.append(host)
         return host
 
@@ -738,7 +751,7 @@ class Pacer(Generic[Item]):
         is_held = False
         if group.active:
             pace = group.pace
-            if pace.in_flight >= (1 if pace.is_probing else pace.bound):
+            if pace.in_flight >= pace.bound or (pace.is_probing and pace.in_flight):
                 is_held = True
             elif pace.opens_at > now:
                 is_held = True
@@ -749,7 +762,9 @@ class Pacer(Generic[Item]):
                 if pace.is_probing:
                     self._gates[group.key] = group
             else:
-                bucket = group.size.bit_length() + (0 if group.is_silent else _BUCKETS)
+                bucket = group.size.bit_length()
+                if not group.is_silent:
+                    bucket += _BUCKETS
         if is_held is (group.held_since < 0):
             if is_held:
                 group.held_since = now
@@ -787,7 +802,7 @@ class Pacer(Generic[Item]):
                 self._retire(group, now)
                 continue
             _, _, host, item, turn = timer
-            host.later -= turn is Turn.LATE
+            host.later -= turn is _LATE
             host.group.put_off -= 1
             self.put_off -= 1
             self._queue(host, item, now, turn)
@@ -815,11 +830,15 @@ class Pacer(Generic[Item]):
                 heapq.heappush(self._slowed, (slowed.held, self._slowed_groups, slowed))
                 if len(self._slowed) > SLOWED_TOLD:
                     heapq.heappop(self._slowed)
+            oldest.members.clear()  # they name each other: this frees them at once
+            oldest.control = None
 
     def _slowed_host(self, group: _Group[Item], now: float) -> SlowedHost | None:
         pace = group.pace
         held = group.held + (now - group.held_since if group.held_since >= 0 else 0.0)
-        is_given_up = any(host.evidence is not None for host in group.members)
+        is_given_up = False
+        for host in group.members:  # of as many hosts as are forgotten: a generator costs as much as all the rest
+            is_given_up = is_given_up or host.evidence is not None
         if not pace.push_backs and not is_given_up and (held < LEAST_HELD or group.is_silent):
             return None
         rate = pace.learned_rate
