@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from urlsweep.core.urls import address_of
 
 if TYPE_CHECKING:
+    from urlsweep.transport.lean.channel import Channel
     from urlsweep.transport.lean.connection import Connection
 
 Fields = tuple[tuple[str, str], ...]
@@ -22,7 +23,10 @@ class Origin:
 
     __slots__ = (
         "_fields",
+        "_session",
         "_tail",
+        "_witness",
+        "asked",
         "authority",
         "calls",
         "host",
@@ -33,7 +37,6 @@ class Origin:
         "port",
         "resumes",
         "scheme",
-        "session",
     )
 
     def __init__(self, scheme: str, authority: str, *, is_guarded: bool) -> None:
@@ -49,8 +52,10 @@ class Origin:
         self.literal: ipaddress.IPv4Address | ipaddress.IPv6Address | None = address_of(self.host)
         self.idle: list[Connection] = []  # kept ones, the one used last at the end
         self.calls = 0  # requests under way
-        self.session: ssl.SSLSession | None = None  # of TLS, to be resumed, ...
-        self.resumes = True  # ... unless that has failed once
+        self.asked = 0  # requests so far
+        self.resumes = True  # TLS sessions, unless that has failed once
+        self._session: ssl.SSLSession | None = None
+        self._witness: Channel | None = None  # has a session, not taken yet
         self._fields: Fields | None = None
         self._tail = ""
 
@@ -58,6 +63,28 @@ class Origin:
     def server_hostname(self) -> str:
         """The name that the certificate has to be for."""
         return self.host.strip("[]").rstrip(".")
+
+    def session(self) -> ssl.SSLSession | None:
+        """What spares a new connection the most of its TLS handshake, if there is such a thing."""
+        if self._witness is not None:
+            self._session, self._witness = self._witness.session, None
+        return self._session
+
+    def offer_session(self, channel: Channel) -> None:
+        """`channel`, which stands, has a session. It is taken when a connection needs one: OpenSSL copies it by
+        writing and reading it again, certificates included, which costs a quarter of a handshake."""
+        if self.resumes:
+            self._witness = channel
+
+    def end_session(self, channel: Channel) -> None:
+        """`channel` is being closed. Its session stays, but that of a host that was asked once will not be missed."""
+        if channel.is_resuming and not channel.is_established:
+            self.resumes = False  # some servers cannot take up what they gave: the next time without it
+            self._session = self._witness = None
+        elif self._witness is channel:
+            if self.asked > 1:
+                self.session()
+            self._witness = None
 
     def tail(self, fields: Fields) -> str:
         """All of a request's head after its target. Raises ValueError where that could not be told apart any more."""
