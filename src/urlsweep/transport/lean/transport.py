@@ -55,7 +55,7 @@ class LeanTransport:
         self._options = options
         self._loop = asyncio.get_running_loop()
         self.poller: Poller = poller(self._loop, self.on_bug)
-        self.lookups = Lookups(options, self._loop, self.on_bug)
+        self.lookups = Lookups(options, self._loop, self.poller, self.on_bug)
         self.now: Callable[[], float] = self._loop.time
         self._finder = FieldFinder(needed_fields, context_fields)
         # Twice what may be in use, asked or with an idle connection: else each new one would look through all of them.
