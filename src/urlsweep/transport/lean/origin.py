@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import ssl
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from urlsweep.core.urls import address_of
@@ -89,14 +90,21 @@ class Origin:
     def tail(self, fields: Fields) -> str:
         """All of a request's head after its target. Raises ValueError where that could not be told apart any more."""
         if fields is not self._fields:  # nearly always the very same object
-            names = {name.lower() for name, _ in fields}
-            lines = [] if "host" in names else [f"Host: {self.authority}\r\n"]
-            for name, value in fields:
-                if not (name and name.isascii() and name.isprintable()) or any(sign in name for sign in " :"):
-                    raise ValueError(f"{name!r} cannot be a field's name")
-                if any(sign in value for sign in "\r\n\0"):
-                    raise ValueError(f"the value of the field {name} holds a line break or a NUL")
-                lines.append(f"{name}: {value}\r\n")
-            self._tail = f" HTTP/1.1\r\n{''.join(lines)}\r\n"
+            lines, names_host = _lines_of(fields)
+            host = "" if names_host else f"Host: {self.authority}\r\n"
+            self._tail = f" HTTP/1.1\r\n{host}{lines}\r\n"
             self._fields = fields
         return self._tail
+
+
+@lru_cache(maxsize=16)  # of a list of many hosts each one's first request comes by here, with the same fields
+def _lines_of(fields: Fields) -> tuple[str, bool]:
+    """`fields` as they are sent, and whether one of them is the host. Raises ValueError: see `Origin.tail`."""
+    lines = []
+    for name, value in fields:
+        if not (name and name.isascii() and name.isprintable()) or any(sign in name for sign in " :"):
+            raise ValueError(f"{name!r} cannot be a field's name")
+        if any(sign in value for sign in "\r\n\0"):
+            raise ValueError(f"the value of the field {name} holds a line break or a NUL")
+        lines.append(f"{name}: {value}\r\n")
+    return "".join(lines), "host" in {name.lower() for name, _ in fields}
