@@ -17,7 +17,7 @@ from pycares import errno as codes
 from urlsweep.testing import dns as testing_dns
 from urlsweep.transport import dns
 from urlsweep.transport.dns import Half
-from urlsweep.transport.lean import lookups
+from urlsweep.transport.lean import ares, lookups
 from urlsweep.transport.lean.nameserver import NameServer, read_answer
 from urlsweep.transport.lean.poller import poller
 from urlsweep.transport.lean.transport import LeanTransport
@@ -229,4 +229,39 @@ async def test_a_server_that_says_nothing_is_left_to_c_ares(monkeypatch: pytest.
         assert transport.lookups._server is not None
         transport.lookups.on_tick(asyncio.get_running_loop().time())
         assert transport.lookups._server is None
+        await transport.aclose()
+
+
+async def test_c_ares_is_asked_once_for_each_family(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, socket.AddressFamily]] = []
+    both = asyncio.Event()
+
+    class Ares:
+        first_server: str | None = None
+
+        def __init__(self, loop: object, servers: list[str], on_answers: object) -> None:
+            Ares.first_server = servers[0]
+
+        def ask(self, name: str, family: socket.AddressFamily, mark: object) -> None:
+            asked.append((name, family))
+            if len(asked) == 2:
+                both.set()
+
+        def on_tick(self) -> None:
+            """Nothing comes."""
+
+        def close(self) -> None:
+            """Nothing is open."""
+
+    monkeypatch.setattr(ares, "Ares", Ares)
+    monkeypatch.setattr(lookups, "SLOW_SECONDS", 0.0)
+    async with testing_dns.DnsServer({"good.test": testing_dns.code(testing_dns.SERVFAIL)}) as server:
+        options = TransportOptions(resolvers=(server.address,), proxies_from_environment=False)
+        transport = LeanTransport(options, needed_fields=())
+        assert transport.lookups.find("good.test", 80, lambda found: None) is None
+        assert asked == []
+        async with asyncio.timeout(5):
+            await both.wait()
+        transport.lookups.on_tick(asyncio.get_running_loop().time())
+        assert sorted(asked) == [("good.test", socket.AF_INET), ("good.test", socket.AF_INET6)]
         await transport.aclose()
