@@ -315,14 +315,12 @@ class Half(NamedTuple):
 
 def combined(host: str, halves: Sequence[Half | None]) -> Found | LookupFailedError:
     """What the answers of all families say together. None stands for one that did not come in time."""
-    from pycares import errno as codes
-
     addresses: list[str] = []
     ttls: list[int] = []
     errors: list[int] = []
     for half in halves:
         if half is None:
-            errors.append(codes.ARES_ETIMEOUT)
+            errors.append(_timed_out())
         elif half.status is not None:
             errors.append(half.status)
         else:
@@ -330,9 +328,16 @@ def combined(host: str, halves: Sequence[Half | None]) -> Found | LookupFailedEr
             ttls.append(half.ttl)
     if not addresses:
         return _denied(host, errors)
-    prefers_ipv6 = _has_ipv6_route()  # RFC 6724: an address that no route leads to comes last
-    addresses.sort(key=lambda address: (":" in address) != prefers_ipv6)
+    if len(ttls) > 1:
+        prefers_ipv6 = _has_ipv6_route()  # RFC 6724: an address that no route leads to comes last
+        addresses.sort(key=lambda address: (":" in address) != prefers_ipv6)
     return Found(tuple(addresses), min(ttls))
+
+
+def _timed_out() -> int:
+    from pycares import errno as codes
+
+    return int(codes.ARES_ETIMEOUT)
 
 
 def _denied(host: str, errors: Sequence[int]) -> LookupFailedError:

@@ -132,6 +132,37 @@ async def test_a_server_that_cannot_take_up_its_own_session_is_asked_without_one
     monkeypatch.setattr(Channel, "__init__", init)
     monkeypatch.setattr(Channel, "shake_hands", shake_hands)
     server = await serve(once, context=context)
-    for _ in range(3):
+    for _ in range(4):
         assert isinstance(await transport.send(ask(server.url(scheme="https"))), Reply)
-    assert offered == [False, True, False, False]  # and it is not tried again
+    assert offered == [False, False, True, False, False]  # and it is not tried again
+
+
+async def test_a_session_is_taken_when_a_second_connection_needs_one(
+    serve: Serve, context: ssl.SSLContext, transport: LeanTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offered: list[bool] = []
+    made = Channel.__init__
+
+    def init(self: Channel, context: ssl.SSLContext, name: str, session: ssl.SSLSession | None) -> None:
+        offered.append(session is not None)
+        made(self, context, name, session)
+
+    monkeypatch.setattr(Channel, "__init__", init)
+    server = await serve(always_ok, context=context)
+    url = server.url(scheme="https")
+    assert isinstance(await transport.send(ask(url)), Reply)
+    both = await asyncio.gather(transport.send(ask(url)), transport.send(ask(url)))
+    assert all(isinstance(answer, Reply) for answer in both)
+    assert offered == [False, True]  # the first of them went over the kept connection
+
+
+async def test_a_host_that_is_asked_once_costs_no_copy_of_its_session(
+    serve: Serve, context: ssl.SSLContext, transport: LeanTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_session(self: Channel) -> None:
+        raise AssertionError("nobody needs one")
+
+    monkeypatch.setattr(Channel, "session", property(no_session))
+    server = await serve(always_ok, context=context)
+    assert isinstance(await transport.send(ask(server.url(scheme="https"))), Reply)
+    transport.drop_kept(keep=0)

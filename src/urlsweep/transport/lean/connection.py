@@ -232,8 +232,8 @@ class Connection:
     def _on_head(self, call: Call, head: Head, rest: bytes) -> None:
         now = self._loop.time()
         reply = Reply(head.status, head.fields, now - call.begun, self.address)
-        if self.channel is not None and self._requests == 1 and self.origin.resumes:
-            self.origin.session = self.channel.session
+        if self.channel is not None and self._requests == 1:
+            self.origin.offer_session(self.channel)
         if head.status < 100:  # no status code (RFC 9110 section 15)
             self.close()
             call.on_fault(HeadFault.GARBAGE)
@@ -333,9 +333,8 @@ class Connection:
             return
         self.is_closed = True
         self.call = None
-        if self.channel is not None and self.is_resuming and not self.channel.is_established:
-            self.origin.resumes = False  # some servers cannot take up what they gave: the next time without it
-            self.origin.session = None
+        if self.channel is not None:
+            self.origin.end_session(self.channel)
         self._poller.close(self._sock)
         self._pool.forget(self)
         if self.body is not None:

@@ -1,40 +1,46 @@
-"""Names to addresses for the fast transport: c-ares driven by the event loop, without a thread, task or timer a name.
+"""Names to addresses for the fast transport, without a thread, task or timer a name.
 
 Contract: one look-up a name, however many wait for it; what each answer means, what needs no asking and what is
 remembered are `dns`'s. The owner calls `on_tick` some twenty times a second while `is_busy`.
 Not in here: connecting.
 
-aiodns, which the session transport asks by, runs c-ares in a thread of its own: 70 to 140 µs a look-up where this takes
-29. c-ares is the same.
+The first name server is asked by a socket of our own (`nameserver`). Whatever it does not answer plainly and soon is
+left to c-ares (`ares`), which has the last word on all that is not well. It takes 97 µs a look-up, and more by aiodns,
+which runs it in a thread for the session transport; a socket of our own takes 27.
 """
 
 from __future__ import annotations
 
 import asyncio
-import functools
 import socket
 from collections import deque
-from collections.abc import Callable
-from typing import Any, Final
-
-import pycares
+from collections.abc import Callable, Sequence
+from typing import Final
 
 from urlsweep.transport import dns
 from urlsweep.transport.dns import CLOSED, Found, Half, LookupFailedError, Names, combined, name_of
 from urlsweep.transport.hosts_file import HostsFile, hosts_path
+from urlsweep.transport.lean.ares import Answer, Ares
+from urlsweep.transport.lean.nameserver import NameServer
+from urlsweep.transport.lean.poller import Poller
 from urlsweep.transport.options import TransportOptions
 
 AT_ONCE: Final = 100
 """Look-ups that are sent and not answered yet: their answers have to fit the socket's buffer, or they are lost."""
 
 SLOW_SECONDS: Final = 0.5
-"""What takes longer counts no more among these: names whose servers are dead must not keep all others waiting."""
+"""What takes longer counts no more among these: names whose servers are dead must not keep all others waiting. It is
+c-ares' from then on."""
+
+UNHEARD_LIMIT: Final = 8
+"""Names in a row that the name server we ask ourselves says nothing about, before c-ares is asked at once: it knows of
+other servers."""
 
 OnFound = Callable[[Found | LookupFailedError], None]
 
 
 class _Lookup:
-    __slots__ = ("begun", "due", "halves", "is_slow", "name", "waiting")
+    __slots__ = ("begun", "due", "halves", "is_slow", "left", "name", "numbers", "waiting")
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -43,27 +49,34 @@ class _Lookup:
         self.begun = 0.0
         self.due = 0.0  # when what has come by then must do
         self.is_slow = False
+        self.numbers: list[int] = []  # of the questions that we asked ourselves
+        self.left: tuple[socket.AddressFamily, ...] = ()  # the families that c-ares has been asked for
 
 
 class Lookups:
     """Looks names up and remembers what they lead to."""
 
     def __init__(
-        self, options: TransportOptions, loop: asyncio.AbstractEventLoop, on_bug: Callable[[Exception], None]
+        self,
+        options: TransportOptions,
+        loop: asyncio.AbstractEventLoop,
+        poller: Poller,
+        on_bug: Callable[[Exception], None],
     ) -> None:
         """`on_bug` is told what goes wrong in here that is none of the network's."""
         self._loop = loop
+        self._poller = poller
         self._on_bug = on_bug
         self._servers = list(options.resolvers)
         self._names = Names(options)
         self._hosts_file = HostsFile(hosts_path())
-        self._channel: pycares.Channel | None = None  # made at the first look-up
-        self._watched: dict[int, tuple[bool, bool]] = {}  # c-ares' sockets: to be read from, to be written to
+        self._ares: Ares | None = None  # made at the first look-up
+        self._server: NameServer | None = None  # made then, too; none where it would be of no use
+        self._unheard = 0  # look-ups since it last said something
         self._queue: deque[_Lookup] = deque()
         self._lookups: dict[str, _Lookup] = {}  # queued ones included
         self._sent: dict[str, _Lookup] = {}
         self._counted = 0  # of those sent, the ones that are not slow
-        self._answers: list[tuple[_Lookup, socket.AddressFamily, Half]] = []
         self._is_closed = False
         self.lookup_seconds = 0.0
 
@@ -108,14 +121,21 @@ class Lookups:
 
     def on_tick(self, now: float) -> None:
         """Let time-outs happen."""
-        if self._channel is not None and self._sent:
-            self._channel.process_fd(pycares.ARES_SOCKET_BAD, pycares.ARES_SOCKET_BAD)
+        if self._ares is not None and self._sent:
+            self._ares.on_tick()
         for lookup in list(self._sent.values()):
             if now >= lookup.due:
                 self._settle(lookup, now)
             elif not lookup.is_slow and now - lookup.begun >= SLOW_SECONDS:
                 lookup.is_slow = True
                 self._counted -= 1
+                if lookup.numbers and self._ares is not None:
+                    self._unheard += 1
+                    self._leave_to(
+                        self._ares, lookup, self._names.families
+                    )  # an answer to what was asked before still counts
+        if self._unheard >= UNHEARD_LIMIT:
+            self._leave_server()
         self._send_queued()
 
     def close(self) -> None:
@@ -127,12 +147,10 @@ class Lookups:
         self._lookups.clear()
         self._sent.clear()
         self._queue.clear()
-        if self._channel is not None:
-            self._channel.cancel()
-            for number in list(self._watched):
-                self._on_socket(number, False, False)
-            self._channel.close()  # by a thread of pycares' own, which nobody must hear from
-        self._answers.clear()
+        if self._server is not None:
+            self._server.close()
+        if self._ares is not None:
+            self._ares.close()
         for lookup in lookups:
             for on_found in lookup.waiting:
                 on_found(CLOSED)
@@ -144,81 +162,84 @@ class Lookups:
             self._send(self._queue.popleft())
 
     def _send(self, lookup: _Lookup) -> None:
-        if self._channel is None:
-            self._channel = pycares.Channel(
-                sock_state_cb=self._on_socket,
-                timeout=dns.QUERY_SECONDS,
-                tries=dns.QUERY_TRIES,
-                servers=self._servers or None,
-            )
+        ares = self._ares or self._begin()
         lookup.begun = self._loop.time()
         lookup.due = lookup.begun + dns.LOOKUP_SECONDS
         self._sent[lookup.name] = lookup
         self._counted += 1
-        name = f"{lookup.name}." if "." in lookup.name else lookup.name  # see `dns` on the search list
         for family in self._names.families:
             lookup.halves[family] = None
-        for family in self._names.families:
+        if self._server is not None and self._server.can_ask_for(lookup.name):
             try:
-                self._channel.getaddrinfo(
-                    name, None, family=family, callback=functools.partial(self._on_half, lookup, family)
+                lookup.numbers = self._server.ask(lookup.name, self._names.families, lookup)
+                return
+            except OSError:  # no room for it in the kernel, or nobody there: c-ares will see
+                pass
+        self._leave_to(ares, lookup, self._names.families)
+
+    def _begin(self) -> Ares:
+        ares = self._ares = Ares(self._loop, self._servers, self._on_ares)
+        if (address := ares.first_server) is not None:
+            try:
+                self._server = NameServer(
+                    self._poller, address, self._on_plain_half, self._leave_server, self._send_queued
                 )
-            except pycares.AresError as error:
-                self._on_half(lookup, family, None, int(error.args[0]))
-            except UnicodeError:
-                self._on_half(lookup, family, None, pycares.errno.ARES_EBADNAME)
+            except (OSError, ValueError):
+                pass  # not where we could ask it
+        return ares
 
-    def _on_half(self, lookup: _Lookup, family: socket.AddressFamily, result: Any, status: int | None) -> None:
-        """c-ares calls: nothing may be raised, and nobody asked for more, in the middle of its work."""
-        if not self._is_closed:
-            if not self._answers:
-                self._loop.call_soon(self._on_answers)
-            self._answers.append((lookup, family, Half.of(result) if status is None else Half(status)))
+    def _leave_server(self) -> None:
+        """Ask the name server no more ourselves: it cannot be reached, or is silent."""
+        if self._server is None or self._ares is None:
+            return
+        self._server.close()
+        self._server = None
+        for lookup in list(self._sent.values()):
+            if lookup.numbers and not lookup.is_slow:
+                self._leave_to(self._ares, lookup, self._names.families)
+            lookup.numbers = []
 
-    def _on_answers(self) -> None:
+    def _leave_to(self, ares: Ares, lookup: _Lookup, families: Sequence[socket.AddressFamily]) -> None:
+        for family in families:
+            if lookup.halves[family] is None and family not in lookup.left:
+                lookup.left += (family,)
+                ares.ask(lookup.name, family, lookup)
+
+    def _on_plain_half(self, lookup: _Lookup, family: socket.AddressFamily, half: Half | None) -> None:
+        """The name server that we ask ourselves says something; None: nothing plain."""
+        self._unheard = 0
+        if half is not None:
+            self._take(lookup, family, half, self._loop.time())
+        elif self._ares is not None and not lookup.is_slow:
+            self._leave_to(self._ares, lookup, (family,))
+
+    def _on_ares(self, answers: list[Answer]) -> None:
         try:
-            self._take_answers()
+            now = self._loop.time()
+            for lookup, family, half in answers:
+                self._take(lookup, family, half, now)
+            self._send_queued()
         except Exception as error:
             self._on_bug(error)
 
-    def _take_answers(self) -> None:
-        answers, self._answers = self._answers, []
-        now = self._loop.time()
-        for lookup, family, half in answers:
-            if self._sent.get(lookup.name) is not lookup or lookup.halves[family] is not None:
-                continue
-            lookup.halves[family] = half
-            if None not in lookup.halves.values():
-                self._settle(lookup, now)
-            elif family is socket.AF_INET and half.status is None:
-                lookup.due = min(lookup.due, now + dns.RESOLUTION_DELAY_SECONDS)
-        self._send_queued()
+    def _take(self, lookup: _Lookup, family: socket.AddressFamily, half: Half, now: float) -> None:
+        halves = lookup.halves
+        if self._sent.get(lookup.name) is not lookup or halves[family] is not None:
+            return
+        halves[family] = half
+        if None not in halves.values():
+            self._settle(lookup, now)
+        elif family is socket.AF_INET and half.status is None:
+            lookup.due = min(lookup.due, now + dns.RESOLUTION_DELAY_SECONDS)
 
     def _settle(self, lookup: _Lookup, now: float) -> None:
         del self._sent[lookup.name], self._lookups[lookup.name]
         if not lookup.is_slow:
             self._counted -= 1
+        if self._server is not None:
+            self._server.forget(lookup.numbers)
         self.lookup_seconds += now - lookup.begun
         found = combined(lookup.name, list(lookup.halves.values()))
         self._names.learn(lookup.name, found, now)
         for on_found in lookup.waiting:
             on_found(found)
-
-    # -- c-ares' sockets
-
-    def _on_socket(self, number: int, is_read: bool, is_written: bool) -> None:
-        """c-ares calls, whenever what it waits for changes."""
-        if self._is_closed and number not in self._watched:
-            return
-        was_read, was_written = self._watched.pop(number, (False, False))
-        channel = self._channel
-        if is_read and not was_read and channel is not None:
-            self._loop.add_reader(number, channel.process_fd, number, pycares.ARES_SOCKET_BAD)
-        elif was_read and not is_read:
-            self._loop.remove_reader(number)
-        if is_written and not was_written and channel is not None:
-            self._loop.add_writer(number, channel.process_fd, pycares.ARES_SOCKET_BAD, number)
-        elif was_written and not is_written:
-            self._loop.remove_writer(number)
-        if is_read or is_written:
-            self._watched[number] = (is_read, is_written)

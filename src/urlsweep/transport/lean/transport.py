@@ -38,8 +38,9 @@ TICK_SECONDS: Final = 0.05
 """How often deadlines are looked at, and so how late one may be kept."""
 
 ORIGINS_KEPT: Final = 512
-"""Origins that are remembered, twice as many at the most, and more only where more are in use: a TLS session holds the
-server's certificates, some 22 KiB. Forgetting one costs a whole handshake where its host comes again."""
+"""Origins that are remembered, twice as many at the most, and more only where more are in use: a TLS session, where one
+was needed, holds the server's certificates, some 22 KiB. Forgetting one costs a whole handshake where its host comes
+again."""
 
 
 class LeanTransport:
@@ -88,7 +89,7 @@ class LeanTransport:
         if self._lookups is None:
             from urlsweep.transport.lean.lookups import Lookups
 
-            self._lookups = Lookups(self._options, self._loop, self.on_bug)
+            self._lookups = Lookups(self._options, self._loop, self.poller, self.on_bug)
             if self._is_closed:
                 self._lookups.close()
         return self._lookups
@@ -172,6 +173,7 @@ class LeanTransport:
         call = Call(self, request, origin, b"" if why else data, done, self._loop.time(), wants_body=wants_body)
         self._calls.add(call)
         origin.calls += 1
+        origin.asked += 1
         if why:
             call.refuse(why)
         else:
@@ -234,7 +236,7 @@ class LeanTransport:
 
     def connection(self, origin: Origin, sock: socket.socket, address: str) -> Connection:
         """What `sock` becomes. Raises ValueError for a host that TLS cannot ask for."""
-        channel = Channel(self._context(), origin.server_hostname, origin.session) if origin.is_tls else None
+        channel = Channel(self._context(), origin.server_hostname, origin.session()) if origin.is_tls else None
         connection = Connection(self._loop, self.poller, self, self._finder, origin, sock, address, channel)
         self._connections.add(connection)
         return connection
