@@ -17,7 +17,7 @@ from pycares import errno as codes
 from urlsweep.testing import dns as testing_dns
 from urlsweep.transport import dns
 from urlsweep.transport.dns import Half
-from urlsweep.transport.lean import ares, lookups
+from urlsweep.transport.lean import lookups
 from urlsweep.transport.lean.nameserver import NameServer, read_answer
 from urlsweep.transport.lean.poller import poller
 from urlsweep.transport.lean.transport import LeanTransport
@@ -253,7 +253,7 @@ async def test_c_ares_is_asked_once_for_each_family(monkeypatch: pytest.MonkeyPa
         def close(self) -> None:
             """Nothing is open."""
 
-    monkeypatch.setattr(ares, "Ares", Ares)
+    monkeypatch.setattr(lookups, "Ares", Ares)
     monkeypatch.setattr(lookups, "SLOW_SECONDS", 0.0)
     async with testing_dns.DnsServer({"good.test": testing_dns.code(testing_dns.SERVFAIL)}) as server:
         options = TransportOptions(resolvers=(server.address,), proxies_from_environment=False)
