@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
-from tests.fuzz import documents, replies, seeds, texts
+from tests.fuzz import documents, names, replies, seeds, texts
 
 
 class Target(NamedTuple):
@@ -30,6 +30,7 @@ TARGETS: Final[dict[str, Target]] = {
         Target("body", replies.check_body, seeds.replies, (*seeds.HTTP_WORDS, *seeds.CHUNK_WORDS)),
         Target("transports", replies.check_transports, seeds.replies, seeds.HTTP_WORDS, is_slow=True),
         Target("decoding", documents.check_decoding, seeds.coded, seeds.CODED_WORDS),
+        Target("names", names.check_names, names.seeds, names.WORDS),
         Target("limits", texts.check_limits, seeds.limits, seeds.LIMIT_WORDS),
         Target("cookies", texts.check_cookies, seeds.cookies, seeds.COOKIE_WORDS),
         Target("robots", texts.check_robots, seeds.robots, seeds.ROBOTS_WORDS),
