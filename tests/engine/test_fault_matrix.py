@@ -814,6 +814,8 @@ async def ask(kind: Kind, cases: Mapping[str, Case], **options: Any) -> dict[str
 
 async def ask_everything(kind: Kind, cacert: str) -> dict[str, Asked]:
     asked = await ask(kind, DIRECT, cacert=cacert)
+    if kind is TwoProcesses:  # each of them looks names up as one does
+        return asked
     async with dns.DnsServer(ZONE) as name_server:
         asked |= await ask(kind, BY_NAME, resolvers=(name_server.address,))
     if kind is SessionTransport:  # the one that speaks to proxies
@@ -860,8 +862,6 @@ def test_the_verdict_is_the_truth(asked: dict[Kind, dict[str, Asked]], kind: Kin
 def test_both_transports_and_several_processes_give_the_same_rows(asked: dict[Kind, dict[str, Asked]]) -> None:
     def told(row: Result) -> tuple[Any, ...]:
         detail = re.sub(r":[0-9]+", ":PORT", row.detail or "")
-        # Which of the two is seen is a matter of the moment: a FIN may be read, or the RST behind it.
-        detail = detail.replace("reset the connection", "closed the connection")
         final = re.sub(r":[0-9]+", ":PORT", row.final_url or "")
         if row.reason == Reason.RATE_LIMITED:  # given up for the time, or for the times: as it comes
             return (row.outcome, row.reason, row.status)
@@ -869,7 +869,11 @@ def test_both_transports_and_several_processes_give_the_same_rows(asked: dict[Ki
 
     lean = {name: told(found.row) for name, found in asked[LeanTransport].items()}
     assert lean == {name: told(asked[SessionTransport][name].row) for name in lean}
-    assert lean == {name: told(asked[TwoProcesses][name].row) for name in lean}
+    # When a RST comes is the moment's matter where the server is another process: before the request, or behind it.
+    several = {name: found.row for name, found in asked[TwoProcesses].items()}
+    assert {name: row.outcome for name, row in several.items()} == {name: lean[name][0] for name in several}
+    by_name = {name: told(row) for name, row in several.items() if "reset" not in name}
+    assert by_name == {name: lean[name] for name in by_name}
 
 
 def test_every_reason_is_in_the_matrix() -> None:

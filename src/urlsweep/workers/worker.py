@@ -47,7 +47,7 @@ GATHERED: Final = 0.01
 """Seconds for which verdicts are gathered: nobody waits for a row, and each frame costs both ends a turn of a loop."""
 
 MOST_GATHERED: Final = 256
-"""Verdicts that are not kept back any longer."""
+"""Verdicts that are not kept back any longer; nor are as many as there are jobs left: more are read when rows come."""
 
 LOOKED_EVERY: Final = 0.25
 """Seconds after which it is told anew how things stand, where that is all there is to tell."""
@@ -154,7 +154,7 @@ class Worker:
         del self._jobs[job.number]
         job.check = job.ask = None
         self._verdicts.append((job.number, verdict))
-        self._be_flushed(is_soon=len(self._verdicts) >= MOST_GATHERED or not self._jobs)
+        self._be_flushed(is_soon=len(self._verdicts) >= min(MOST_GATHERED, len(self._jobs)))
 
     def _moved(self, job: Job) -> None:
         if isinstance(job, NumberedJob):
