@@ -376,7 +376,7 @@ class Pacer(Generic[Item]):
             if item is not None:
                 group.control = (host, item)
             if isinstance(event, Reply) and event.fields:
-                self._heed_allowance(group, event, now, wall)
+                self._heed_allowance(group, ticket, event, now, wall)
         else:
             is_free = self._troubled(host, ticket, event, pressure, now, wall, failed_at)
             group = host.group
@@ -588,12 +588,12 @@ class Pacer(Generic[Item]):
                     self._give_up(other, event, now)
             address.hosts.clear()
 
-    def _heed_allowance(self, group: _Group[Item], event: Reply, now: float, wall: float) -> None:
+    def _heed_allowance(self, group: _Group[Item], ticket: Ticket, event: Reply, now: float, wall: float) -> None:
         """Close the gate before the host has to push back, where it says that nothing is left for a while."""
         stated = allowance(event, wall)
         # What is out already is counted, or not yet: nobody knows, so it is left out of it.
-        if stated is not None and stated.remaining <= 0 < stated.seconds <= self._limits.patience:
-            group.pace.shut(now, stated.seconds)
+        if stated is not None and 0 < stated.seconds <= self._limits.patience:
+            group.pace.told_left(now, ticket.sent_at, stated.remaining, stated.seconds)
 
     # -- given up
 
