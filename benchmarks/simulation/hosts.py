@@ -71,6 +71,23 @@ class TokenBucket(Host):
         return max(super().ideal(urls), urls / self.rate)
 
 
+class Jittery(TokenBucket):
+    """A token bucket behind a network, and a machine, by which requests come later than they were sent: by `jitter`
+    seconds on average, exponentially spread, and in their order."""
+
+    __slots__ = ("_came", "_jitter", "_random")
+
+    def __init__(self, key: str, latency: Latency, rate: float, burst: float, jitter: float) -> None:
+        super().__init__(key, latency, rate, burst, says_when=False)
+        self._jitter = jitter
+        self._random = random_module.Random(rate)
+        self._came = 0.0
+
+    def ask(self, now: float, page: int) -> Answer:
+        self._came = max(self._came, now + self._random.expovariate(1 / self._jitter))
+        return super().ask(self._came, page)
+
+
 class LimitedWithBadPages(TokenBucket):
     """A token bucket, some of whose URLs always fail, whenever they are let through."""
 
@@ -164,6 +181,19 @@ class Quota(FixedWindow):
         )
 
     _fields_when_served = _fields
+
+
+class Pessimist(Host):
+    """Says with every answer that nothing is left for so many seconds, and answers whatever comes."""
+
+    __slots__ = ("_seconds",)
+
+    def __init__(self, key: str, latency: Latency, seconds: int) -> None:
+        super().__init__(key, latency)
+        self._seconds = seconds
+
+    def ask(self, now: float, page: int) -> Answer:
+        return self.served((("ratelimit-remaining", "0"), ("ratelimit-reset", str(self._seconds))))
 
 
 _NEVER_BROKEN: Final = frozenset({OK, RATE_LIMITED})

@@ -10,7 +10,7 @@ from itertools import product
 from typing import Final
 
 from benchmarks.simulation.findings import Finding
-from benchmarks.simulation.hosts import AtOnce, Over, TokenBucket
+from benchmarks.simulation.hosts import AtOnce, Jittery, Over, TokenBucket
 from benchmarks.simulation.options import Options
 from benchmarks.simulation.run import Record, simulate
 from benchmarks.simulation.world import CAP, OK, Host, Latency, World
@@ -66,6 +66,22 @@ def token_buckets(options: Options) -> Iterator[Finding]:
         yield token_bucket(rate, burst, latency, seconds * rate, options, says_when=says_when)
         if latency == 0.05:
             yield token_bucket(rate, burst, latency, seconds * rate, options, status=503, says_when=says_when)
+    for rate, jitter in product((20, 100, 400), (0.0002, 0.001)):
+        yield jittery_bucket(rate, jitter, options)
+
+
+def jittery_bucket(rate: float, jitter: float, options: Options) -> Finding:
+    """A strict one whose requests come a little later than they were sent. Nothing is promised: two that come closer
+    together than the bucket is filled are turned away, however evenly they were sent."""
+    host = Jittery(KEY, Latency(0.05), rate, 1, jitter)
+    record = _sweep(host, round(30 * rate), options)
+    return Finding(
+        f"{rate:g}/s, burst 1, {jitter * 1000:g} ms of jitter",
+        record,
+        host.ideal(record.urls),
+        record.most_at_once[0],
+        is_met=None,
+    )
 
 
 def at_once(places: int, over: Over, latency: float, urls: int, options: Options) -> Finding:

@@ -19,6 +19,7 @@ from benchmarks.simulation.hosts import (
     Hostile,
     Interrupted,
     LimitedWithBadPages,
+    Pessimist,
     Quota,
     TokenBucket,
     ToldWindow,
@@ -74,6 +75,8 @@ def windows(options: Options) -> Iterator[Finding]:
             )
     window = FixedWindow(KEY, Latency(0.05), 600, 30, status=503)
     yield one_host("600 in 30 s, 503", window, 1_000, options)
+    yield one_host("1 in 30 s, 429, X-RateLimit", Quota(KEY, Latency(0.05), 1, 30), 40, options)
+    yield one_host("always: nothing left for 300 s", Pessimist(KEY, Latency(0.05), 300), 60, options)
     yield one_host("60 an hour, 403, X-RateLimit", Quota(KEY, Latency(0.05), 60, 3600.0, status=403), 300, options)
 
 

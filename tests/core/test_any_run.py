@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, precondition, rule
 
 import urlsweep.core.pacer as pacer_module
+from urlsweep.core.hosts import Group, Host, State
 from urlsweep.core.limits import Bounds, Limits, PaceBy
 from urlsweep.core.model import Failure, Reason, Reply
-from urlsweep.core.pacer import Pacer, _Group, _Host, _State
+from urlsweep.core.pacer import Pacer
 from urlsweep.core.policy import ByHand
 from urlsweep.core.ticket import Ticket
 from urlsweep.core.turn import Turn
@@ -167,7 +168,7 @@ class AnyRun(RuleBasedStateMachine):
 
     # -- what was promised
 
-    def group_of(self, host: str) -> _Group[int]:
+    def group_of(self, host: str) -> Group[int]:
         return self.pacer._hosts[host].group
 
     def bounds_of(self, host: str) -> list[Bounds]:
@@ -233,7 +234,7 @@ class AnyRun(RuleBasedStateMachine):
             assert all(pacer._groups.get(key) is group for key, group in ready.items())
         assert all(pacer._groups.get(key) is group for key, group in (*pacer._idle.items(), *pacer._gates.items()))
 
-    def look_at(self, host: _Host[int], group: _Group[int]) -> None:
+    def look_at(self, host: Host[int], group: Group[int]) -> None:
         assert host.group is group
         assert self.pacer._hosts[host.key] is host
         assert host.in_flight == self.out[host.key]
@@ -242,7 +243,7 @@ class AnyRun(RuleBasedStateMachine):
         if host.is_active:
             assert has_work
         elif has_work:  # something of its own is to come: an answer, or the later try that the others wait for
-            assert host.in_flight or (host.later and host.state is _State.SILENT)
+            assert host.in_flight or (host.later and host.state is State.SILENT)
             assert host.evidence is None
 
     @invariant()

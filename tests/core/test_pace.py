@@ -17,8 +17,10 @@ from urlsweep.core.pace import MOST_CAUTION, Pace
 from urlsweep.core.rate import (
     JUST_UNDER,
     LESS_AFTER_LOSS,
+    LONGEST_HOLD,
     LONGEST_INTERVAL,
     NEAR,
+    QUIET_REQUESTS,
     SAME_RATE,
     SHORTEST_HOLD,
     STEP,
@@ -582,18 +584,20 @@ def test_steps_end_near_what_was_too_much_and_after_a_hold_it_creeps() -> None:
     assert max(rates) > NEAR * STEP * too_much  # and it is: what was too much is no more
 
 
-def test_the_hold_doubles_where_a_host_pushes_back_at_the_same_rate_again() -> None:
-    asked = paced(1000.0, 2.0)
-    holds = []
-    for _ in range(6):
-        pushed_at, held_at = asked.now, climb(asked, 200)[-1]
-        while climb(asked, 1)[-1] <= held_at:
-            pass
-        holds.append(asked.now - pushed_at)
+def test_a_rate_is_held_for_enough_requests_and_for_longer_where_the_gate_was_closed_for_long() -> None:
+    for wait, least in ((None, QUIET_REQUESTS / 1000.0), (0.5, 10.0), (5.0, LONGEST_HOLD)):
+        asked = paced(1000.0, 2.0)
         asked.wait()
         asked.send(1)
-        asked.push()
-    assert holds == pytest.approx([2, 4, 8, 16, 30, 30], rel=0.1)
+        asked.good()
+        climb(asked, 100)
+        asked.wait()
+        asked.send(1)
+        asked.pace.push_back(asked.now, "429", asked.back(), wait)
+        pushed_at, held_at = asked.now, climb(asked, 50)[-1]
+        while climb(asked, 1)[-1] <= held_at:
+            pass
+        assert least <= asked.now - pushed_at <= 1.1 * least + 0.2 + (wait or 0.0)
 
 
 def test_no_rate_is_so_slow_that_nothing_goes_on() -> None:
@@ -1063,3 +1067,52 @@ def test_whatever_happens_a_pace_stays_within_its_bounds_and_opens_again(
         if pace.rounds:
             assert pace.is_given_up(now + patience + max(limits.outage_patience, limits.overload_patience))
         assert pace.room >= 1
+
+
+# --- what is said to be left ------------------------------------------------------------------------------------------
+
+
+def closed_for(pace: Pace, now: float, remaining: int = 0) -> float:
+    """Seconds for which the gate is closed after a good answer that states what is left for five minutes."""
+    level = pace.sent(now)
+    pace.in_flight -= 1
+    ticket = Ticket("a.test:443", pace.storm, level, now)
+    pace.good(now, ticket, LATENCY)
+    pace.told_left(now, ticket.sent_at, remaining, 300.0)
+    return max(0.0, pace.opens_at - now)
+
+
+def test_that_nothing_is_left_is_believed_less_and_less_where_it_never_comes_true() -> None:
+    pace, now, closed = pace_of(), 0.0, []
+    for _ in range(6):
+        closed.append(closed_for(pace, now))
+        now = pace.opens_at
+    assert closed == pytest.approx([300.0, 300.0, 75.0, 18.75, 300 / 64, 300 / 256])
+
+
+def test_answers_to_what_was_out_together_say_it_once() -> None:
+    pace = pace_of()
+    for _ in range(5):
+        pace.told_left(1.0, 0.0, 0, 300.0)
+    assert closed_for(pace, pace.opens_at) == pytest.approx(300.0)
+
+
+def test_a_count_that_goes_down_to_nothing_is_always_believed() -> None:
+    pace, now = pace_of(), 0.0
+    for _ in range(5):
+        assert closed_for(pace, now, remaining=1) == 0.0
+        assert closed_for(pace, now + 1) == pytest.approx(300.0)
+        now = pace.opens_at
+
+
+def test_who_pushes_back_then_is_believed_for_good() -> None:
+    pace, now = pace_of(), 0.0
+    for _ in range(3):
+        closed_for(pace, now)
+        now = pace.opens_at
+    level = pace.sent(now)
+    pace.in_flight -= 1
+    pace.push_back(now, "429", Ticket("a.test:443", pace.storm, level, now), 225.0)
+    for _ in range(3):
+        now = pace.opens_at
+        assert closed_for(pace, now) == pytest.approx(300.0)

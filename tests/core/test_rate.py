@@ -10,7 +10,7 @@ from urlsweep.core.rate import LESS_AFTER_LOSS, SAME_RATE, Rate
 def pushed_back_at(rate: float) -> Rate:
     """As after a push-back at `rate` requests a second, of which nine tenths were let through."""
     learned = Rate(0.0, 60.0)
-    learned.pushed_back(0.9 * rate, rate)
+    learned.pushed_back(0.9 * rate, rate, 10)
     return learned
 
 
@@ -40,10 +40,24 @@ def test_a_rate_that_goes_well_where_it_was_too_much_is_the_new_ground_to_climb_
     assert growth > 1.05  # a step
 
 
+def test_the_hold_doubles_where_a_host_that_stands_bursts_pushes_back_at_the_same_rate_again() -> None:
+    rate, now, holds = Rate(0.0, 60.0), 0.0, []
+    rate.is_bursty = True
+    for _ in range(6):
+        rate.pushed_back(20.0, 20.0, 10)
+        pushed_at, held_at = now, rate.value
+        while rate.value == held_at:
+            now += 0.05
+            rate.speed_up(now, pushed_at, 0.0)
+            rate.answered(now)
+        holds.append(now - pushed_at)
+    assert holds == pytest.approx([2, 4, 8, 16, 30, 30], rel=0.1)
+
+
 def test_what_was_learned_in_an_outage_is_taken_back() -> None:
     rate = pushed_back_at(100.0)
     before = rate.learned()
-    rate.pushed_back(1.0, 10.0)
+    rate.pushed_back(1.0, 10.0, 1)
     assert rate.learned() != before
     rate.unlearn(before)
     assert rate.learned() == before

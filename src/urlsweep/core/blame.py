@@ -11,7 +11,6 @@ then nobody is blamed.
 from __future__ import annotations
 
 import math
-from collections import deque
 from typing import Final
 
 MOST_FAIL_SHARE: Final = 0.15
@@ -31,7 +30,7 @@ class Blame:
     def __init__(self) -> None:
         self._fail_share = 0.0  # of pages asked for the first time
         self._good_sent_at = -math.inf  # when the last request that was answered well was sent
-        self._gates: deque[tuple[float, float]] = deque(maxlen=GATES_KEPT)  # when closed, and `_good_sent_at` then
+        self._gates: list[tuple[float, float]] = []  # when each was closed, and `_good_sent_at` then
 
     def good(self, sent_at: float, *, is_first: bool) -> None:
         """A request of that time was answered well; `is_first`: its page has never failed."""
@@ -47,6 +46,8 @@ class Blame:
     def closed(self, now: float) -> None:
         """The gate was closed."""
         self._gates.append((now, self._good_sent_at))
+        if len(self._gates) > GATES_KEPT:
+            del self._gates[0]
 
     def closed_for_nothing(self) -> None:
         """The gate that was closed last: what came of it was that the host is well, and its pages are not."""

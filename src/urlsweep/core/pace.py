@@ -41,6 +41,11 @@ CLIMB: Final = 4
 """Of a bound, one part in so many is added for each bound's worth from the first push-back to the next: what was sent
 at the same moment as others then tells little of what can be sent evenly."""
 
+EMPTIES_OBEYED: Final = 2
+EMPTIES_DISBELIEF: Final = 4.0
+"""What is said each time with a good answer, that nothing is left for a while, is obeyed twice, and for a quarter of
+the time with each further one. Where it is true, that costs the host one request too many."""
+
 SPREAD: Final = 0.5
 """Of a request's time over the bound: so far apart requests are kept where neither a rate nor a limit is known."""
 
@@ -60,6 +65,8 @@ class Pace:
         "_began",
         "_bounds",
         "_caution",
+        "_emptied_at",
+        "_empties",
         "_good_answers",
         "_is_about_count",
         "_is_climbing",
@@ -87,6 +94,8 @@ class Pace:
         self.is_probing = False  # after push-back: one at a time until an answer
         self.storm = 0  # push-backs heeded
         self._caution = 1
+        self._empties = 0  # answers in a row, each asked after the one before, with which it said that nothing is left
+        self._emptied_at = 0.0  # the last of them
         self._good_answers = 0  # since the bound last changed, with the bound in use
         self._served_at_once = 0  # the most that were out when one was sent that was answered well
         self._admitted = 0  # let through since the first request, later since the last push-back
@@ -356,6 +365,21 @@ class Pace:
         self._close(trouble, now, kind, wait)
         self._is_about_count = self._is_about_count and wait is None
 
+    def told_left(self, now: float, sent_at: float, remaining: int, seconds: float) -> None:
+        """With a good answer, to what was sent at `sent_at`, the host says how much is left for so many seconds.
+
+        Nothing is, each time, and yet it answers: some put that on every answer. It is obeyed `EMPTIES_OBEYED` times,
+        and then less and less; a single push-back, and it is believed for good."""
+        if remaining > 0:
+            self._empties = 0
+            return
+        if sent_at >= self._emptied_at:
+            self._empties += 1
+            self._emptied_at = now
+        if self._trouble is None or not self._trouble.states:
+            seconds /= EMPTIES_DISBELIEF ** min(16, max(0, self._empties - EMPTIES_OBEYED))
+        self.shut(now, seconds)
+
     def shut(self, now: float, wait: float) -> None:
         """Close the gate for `wait` seconds, `patience` at most: the host has said so."""
         if self._trouble is not None:
@@ -431,7 +455,7 @@ class Pace:
         elif let_through:
             interval = self._interval()
             asked_at = 1 / interval if interval else level / self._latency if self._latency else 0.0
-            rate.pushed_back(let_through, max(let_through, asked_at))
+            rate.pushed_back(let_through, max(let_through, asked_at), self._admitted)
         else:
             self.bound = max(1, self.bound // 2)
         rate.begin_cycle(now, is_first=self.storm == 0)

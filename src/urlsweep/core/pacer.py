@@ -14,13 +14,13 @@ or could not be connected to for as long as patience goes: what waits for it is 
 from __future__ import annotations
 
 import heapq
-from collections import Counter, OrderedDict, deque
+from collections import OrderedDict, deque
 from collections.abc import Iterator
-from enum import IntEnum
-from typing import Final, Generic, NamedTuple, TypeVar
+from typing import Final, Generic, NamedTuple
 
 from urlsweep.core.bottleneck import Limiter, SlowedHost
 from urlsweep.core.groups import pace_key
+from urlsweep.core.hosts import SHORT_QUEUE, Address, Group, Host, Item, State
 from urlsweep.core.limits import Limits, PaceBy
 from urlsweep.core.model import Failure, Reason, Reply
 from urlsweep.core.network import PROBES_AT_ONCE, NetworkWatch, reaches_nobody
@@ -32,8 +32,6 @@ from urlsweep.core.ticket import Ticket
 from urlsweep.core.turn import Turn
 from urlsweep.core.urls import names_private_host
 
-Item = TypeVar("Item")
-
 
 class Gated(NamedTuple):
     """Hosts that are being left alone."""
@@ -42,17 +40,9 @@ class Gated(NamedTuple):
     until: float | None  # when the first of them is asked again, on the caller's clock; None: there are none
 
 
-class _State(IntEnum):
-    """What is known of a host."""
-
-    NEW = 0  # no request to it has ended
-    ALIVE = 1  # it has answered
-    SILENT = 2  # it has not, ever
-
-
-_NEW: Final = _State.NEW
-_ALIVE: Final = _State.ALIVE
-_SILENT: Final = _State.SILENT
+_NEW: Final = State.NEW
+_ALIVE: Final = State.ALIVE
+_SILENT: Final = State.SILENT
 _GOOD: Final = Pressure.GOOD
 _NEXT: Final = Turn.NEXT
 _LATE: Final = Turn.LATE
@@ -76,105 +66,12 @@ ADDRESSES_KEPT: Final = 10_000
 SLOWED_TOLD: Final = 100
 """Slowed hosts that are told of at most, those that held most."""
 
-LEAST_HELD: Final = 0.5
-"""Seconds for which work has to have waited for a group that never pushed back, to be worth telling."""
-
-SHORT_QUEUE: Final = 16
-"""Items up to which a list is the better queue: an empty deque takes as much memory as all else that a host needs."""
-
 _BUCKETS: Final = 64
 """One for each length that a queue's length can have in bits; twice over: those of silent hosts stand below."""
 _SILENT_BUCKETS: Final = (1 << _BUCKETS) - 1
 
 
-class _Host(Generic[Item]):
-    __slots__ = (
-        "address",
-        "evidence",
-        "failed_at",
-        "failed_probes",
-        "given_up_at",
-        "group",
-        "in_flight",
-        "is_active",
-        "is_failing",
-        "is_private",
-        "key",
-        "late",
-        "later",
-        "most_at_first",
-        "stalls",
-        "state",
-        "waiting",
-    )
-
-    def __init__(self, key: str, group: _Group[Item], most_at_first: int, *, is_private: bool) -> None:
-        self.key = key
-        self.group = group
-        self.most_at_first = most_at_first
-        self.is_private = is_private
-        self.state = _NEW
-        self.waiting: list[Item] | deque[Item] = []  # see `SHORT_QUEUE`
-        self.late: deque[tuple[float, Item]] | None = None  # with when each came in
-        self.later = 0  # later tries that are put off
-        self.in_flight = 0
-        self.is_active = False  # among its group's hosts that have something to ask
-        self.is_failing = False  # its last answer was none, or push-back
-        self.failed_probes = 0  # one after the other, without an answer ever
-        self.failed_at = -1.0  # when the last of them was known
-        self.stalls = 0  # of its requests, without an answer ever
-        self.address: str | None = None  # what could not be connected to
-        self.evidence: Reply | Failure | None = None  # set when it was given up
-        self.given_up_at = 0.0
-
-
-class _Group(Generic[Item]):
-    __slots__ = (
-        "active",
-        "bucket",
-        "control",
-        "has_answered",
-        "held",
-        "held_since",
-        "is_silent",
-        "key",
-        "members",
-        "pace",
-        "put_off",
-        "requests",
-        "size",
-        "timer_at",
-    )
-
-    def __init__(self, key: str, pace: Pace) -> None:
-        self.key = key
-        self.pace = pace
-        self.members: list[_Host[Item]] = []
-        self.active: list[_Host[Item]] = []  # hosts that have something to ask, in turn
-        self.size = 0  # items that wait in its hosts' queues
-        self.put_off = 0  # items that wait for a time of their own
-        self.control: tuple[_Host[Item], Item] | None = None  # the last one that was answered well, and by which host
-        self.bucket = -1  # where it stands among the ready ones; -1: not ready
-        self.timer_at = 0.0  # of the timer that is set for its pace; 0: none is
-        self.is_silent = False  # trouble, and never an answer from any of its hosts
-        self.has_answered = False
-        self.requests = 0
-        self.held = 0.0  # seconds in which its pace held work back
-        self.held_since = -1.0  # -1: it does not now
-
-
-class _Address:
-    """One address that could not be connected to."""
-
-    __slots__ = ("failed_at", "hosts", "rounds")
-
-    def __init__(self) -> None:
-        self.rounds = 0  # failures one after the other, each sent when the one before it was known
-        self.failed_at = -1.0
-        self.hosts: set[str] = set()  # silent hosts that are there
-
-
-def _may_be_asked(host: _Host[Item]) -> bool:
+def _may_be_asked(host: Host[Item]) -> bool:
     return host.is_active and host.group.bucket >= 0
 
 
@@ -189,22 +86,22 @@ class Pacer(Generic[Item]):
         self._silent_first = limits.silent_slots // 2
         self._total_gap = 0.0 if limits.total_rate is None else 1 / limits.total_rate
         self._opens_at = 0.0  # when the next request may go at all
-        self._hosts: dict[str, _Host[Item]] = {}
-        self._groups: dict[str, _Group[Item]] = {}
-        self._idle: OrderedDict[str, _Group[Item]] = OrderedDict()
+        self._hosts: dict[str, Host[Item]] = {}
+        self._groups: dict[str, Group[Item]] = {}
+        self._idle: OrderedDict[str, Group[Item]] = OrderedDict()
         # Ready groups by the logarithm of their queue's length, each bucket an ordered set; a bit a bucket in use.
-        self._ready: list[OrderedDict[str, _Group[Item]]] = [OrderedDict() for _ in range(2 * _BUCKETS)]
+        self._ready: list[OrderedDict[str, Group[Item]]] = [OrderedDict() for _ in range(2 * _BUCKETS)]
         self._used_buckets = 0
         # (when, number, host, item, turn): an item put off comes in. (when, number, group): its pace lets one go.
-        self._timers: list[tuple[float, int, _Host[Item], Item, Turn] | tuple[float, int, _Group[Item]]] = []
+        self._timers: list[tuple[float, int, Host[Item], Item, Turn] | tuple[float, int, Group[Item]]] = []
         self._sequence = 0
-        self._gates: dict[str, _Group[Item]] = {}  # groups that wait for a gate
+        self._gates: dict[str, Group[Item]] = {}  # groups that wait for a gate
         self._given_up: deque[tuple[str, Item, Reply | Failure]] = deque()
-        self._addresses: OrderedDict[str, _Address] = OrderedDict()
+        self._addresses: OrderedDict[str, Address] = OrderedDict()
         self._in_flight_silent = 0
         self._network = NetworkWatch(limits.outage_patience)
-        self._probes: list[_Host[Item]] = []  # hosts to be asked while the network is down, ...
-        self._witness: _Group[Item] | None = None  # ... and one that answered well and has nothing left
+        self._probes: list[Host[Item]] = []  # hosts to be asked while the network is down, ...
+        self._witness: Group[Item] | None = None  # ... and one that answered well and has nothing left
         self._slowed: list[tuple[float, int, SlowedHost]] = []  # a heap, of groups that were forgotten
         self._slowed_groups = 0
         self.in_flight = 0
@@ -235,7 +132,7 @@ class Pacer(Generic[Item]):
             del self._idle[group.key]
         self._queue(host, item, now, turn)
 
-    def _queue(self, host: _Host[Item], item: Item, now: float, turn: Turn) -> None:
+    def _queue(self, host: Host[Item], item: Item, now: float, turn: Turn) -> None:
         group = host.group
         if host.evidence is not None and not self._is_asked_anew(host, now):
             self.waiting -= 1
@@ -296,7 +193,7 @@ class Pacer(Generic[Item]):
             active.append(active.pop(0))
         return self._take(host, group, now)
 
-    def _take(self, host: _Host[Item], group: _Group[Item], now: float) -> tuple[Ticket, Item]:
+    def _take(self, host: Host[Item], group: Group[Item], now: float) -> tuple[Ticket, Item]:
         pace = group.pace
         late = host.late
         is_late = is_control = False
@@ -315,7 +212,7 @@ class Pacer(Generic[Item]):
         return self._sent(host, group, now, is_late=is_late, is_control=is_control), item
 
     def _sent(
-        self, host: _Host[Item], group: _Group[Item], now: float, *, is_late: bool = False, is_control: bool = False
+        self, host: Host[Item], group: Group[Item], now: float, *, is_late: bool = False, is_control: bool = False
     ) -> Ticket:
         pace = group.pace
         level = pace.sent(now)
@@ -376,7 +273,7 @@ class Pacer(Generic[Item]):
             if item is not None:
                 group.control = (host, item)
             if isinstance(event, Reply) and event.fields:
-                self._heed_allowance(group, event, now, wall)
+                self._heed_allowance(group, ticket, event, now, wall)
         else:
             is_free = self._troubled(host, ticket, event, pressure, now, wall, failed_at)
             group = host.group
@@ -390,7 +287,7 @@ class Pacer(Generic[Item]):
 
     def _troubled(
         self,
-        host: _Host[Item],
+        host: Host[Item],
         ticket: Ticket,
         event: Reply | Failure,
         pressure: Pressure,
@@ -480,7 +377,7 @@ class Pacer(Generic[Item]):
         told = [slowed for _, _, slowed in self._slowed]
         count = self._slowed_groups
         for group in self._groups.values():
-            slowed = self._slowed_host(group, now)
+            slowed = group.slowed(now)
             if slowed is not None:
                 count += 1
                 told.append(slowed)
@@ -501,7 +398,7 @@ class Pacer(Generic[Item]):
 
     # -- answers
 
-    def _answered(self, host: _Host[Item], group: _Group[Item], ticket: Ticket, event: Reply | Failure) -> None:
+    def _answered(self, host: Host[Item], group: Group[Item], ticket: Ticket, event: Reply | Failure) -> None:
         if not host.is_private:
             if host.state is not _ALIVE:
                 self.network_met()
@@ -521,8 +418,8 @@ class Pacer(Generic[Item]):
 
     def _failed(
         self,
-        host: _Host[Item],
-        group: _Group[Item],
+        host: Host[Item],
+        group: Group[Item],
         ticket: Ticket,
         event: Failure,
         pressure: Pressure,
@@ -562,13 +459,13 @@ class Pacer(Generic[Item]):
             self._give_up(host, event, now)
         return False
 
-    def _count_at_address(self, host: _Host[Item], event: Failure, ticket: Ticket, now: float) -> None:
+    def _count_at_address(self, host: Host[Item], event: Failure, ticket: Ticket, now: float) -> None:
         key = host.address = f"{event.address}:{host.key.rpartition(':')[2]}"
         address = self._addresses.get(key)
         if address is None:
             if len(self._addresses) >= ADDRESSES_KEPT:
                 self._addresses.popitem(last=False)
-            address = self._addresses[key] = _Address()
+            address = self._addresses[key] = Address()
         address.hosts.add(host.key)
         if ticket.sent_at >= address.failed_at:
             address.rounds += 1
@@ -580,16 +477,16 @@ class Pacer(Generic[Item]):
                     self._give_up(other, event, now)
             address.hosts.clear()
 
-    def _heed_allowance(self, group: _Group[Item], event: Reply, now: float, wall: float) -> None:
+    def _heed_allowance(self, group: Group[Item], ticket: Ticket, event: Reply, now: float, wall: float) -> None:
         """Close the gate before the host has to push back, where it says that nothing is left for a while."""
         stated = allowance(event, wall)
         # What is out already is counted, or not yet: nobody knows, so it is left out of it.
-        if stated is not None and stated.remaining <= 0 < stated.seconds <= self._limits.patience:
-            group.pace.shut(now, stated.seconds)
+        if stated is not None and 0 < stated.seconds <= self._limits.patience:
+            group.pace.told_left(now, ticket.sent_at, stated.remaining, stated.seconds)
 
     # -- given up
 
-    def _give_up(self, host: _Host[Item], evidence: Reply | Failure, now: float) -> None:
+    def _give_up(self, host: Host[Item], evidence: Reply | Failure, now: float) -> None:
         host.evidence = evidence
         host.given_up_at = now
         late = [item for _, item in host.late or ()]
@@ -602,7 +499,7 @@ class Pacer(Generic[Item]):
         self._settle(host, host.group, now)
         self._retire(host.group, now)
 
-    def _is_asked_anew(self, host: _Host[Item], now: float) -> bool:
+    def _is_asked_anew(self, host: Host[Item], now: float) -> bool:
         """Whether it is long enough ago that `host` was given up: one URL is asked, and decides."""
         if now - host.given_up_at <= self._limits.patience:  # with no patience at all not in the same moment either
             return False
@@ -660,7 +557,7 @@ class Pacer(Generic[Item]):
             self._probes = able[:PROBES_AT_ONCE]
             self._witness = self._find_witness()
 
-    def _find_witness(self) -> _Group[Item] | None:
+    def _find_witness(self) -> Group[Item] | None:
         """Whom to ask whether the network is gone, or only those who fail: near its end a run may have no others left.
 
         The one that has had nothing to do for longest, which puts it behind all others."""
@@ -676,21 +573,21 @@ class Pacer(Generic[Item]):
 
     # -- hosts, groups and their places
 
-    def _new_host(self, host_key: str, by_hand: ByHand | None = None) -> _Host[Item]:
+    def _new_host(self, host_key: str, by_hand: ByHand | None = None) -> Host[Item]:
         is_private = names_private_host(host_key.rpartition(":")[0])
         bounds = self._bounds[is_private] if by_hand is None else self._limits.bounds(by_hand, is_private=is_private)
         key = pace_key(host_key, self._limits.pace_by) if self._limits.pace_by is PaceBy.DOMAIN else host_key
         group = self._groups.get(key)
         if group is None:
-            group = self._groups[key] = _Group(key, Pace(bounds, self._limits))
+            group = self._groups[key] = Group(key, Pace(bounds, self._limits))
         else:
             group.pace.narrow(bounds)
             group.control = None  # how well one host answers says nothing of another
-        host = self._hosts[host_key] = _Host(host_key, group, bounds.first, is_private=is_private)
+        host = self._hosts[host_key] = Host(host_key, group, bounds.first, is_private=is_private)
         group.members.append(host)
         return host
 
-    def _join(self, host: _Host[Item], address: str) -> None:
+    def _join(self, host: Host[Item], address: str) -> None:
         """Pace `host`, so far a group of its own, with all others that `address` answers for."""
         group = host.group
         if group.key != host.key:
@@ -720,7 +617,7 @@ class Pacer(Generic[Item]):
         group.active.clear()
         group.size = 0
 
-    def _settle(self, host: _Host[Item], group: _Group[Item], now: float) -> None:
+    def _settle(self, host: Host[Item], group: Group[Item], now: float) -> None:
         """See whether `host` has something to ask, and put its group where it belongs among the ready ones."""
         if host.state is _ALIVE:
             is_active = bool(host.waiting)
@@ -736,7 +633,7 @@ class Pacer(Generic[Item]):
                 group.active.remove(host)
         self._place(group, now)
 
-    def _may_be_probed(self, host: _Host[Item]) -> bool:
+    def _may_be_probed(self, host: Host[Item]) -> bool:
         if host.state is _NEW:
             return bool(host.waiting or host.late) and host.in_flight < host.most_at_first
         at_once = STALLING_AT_ONCE if host.stalls else 1
@@ -746,7 +643,7 @@ class Pacer(Generic[Item]):
         later = 0 if host.stalls else host.later
         return bool(host.waiting) and host.in_flight + later < at_once
 
-    def _place(self, group: _Group[Item], now: float) -> None:
+    def _place(self, group: Group[Item], now: float) -> None:
         bucket = -1
         is_held = False
         if group.active:
@@ -780,7 +677,7 @@ class Pacer(Generic[Item]):
             self._used_buckets |= 1 << bucket
             group.bucket = bucket
 
-    def _take_off(self, group: _Group[Item]) -> None:
+    def _take_off(self, group: Group[Item]) -> None:
         """Take `group` from among the ready ones."""
         if group.bucket < 0:
             return
@@ -807,7 +704,7 @@ class Pacer(Generic[Item]):
             self.put_off -= 1
             self._queue(host, item, now, turn)
 
-    def _retire(self, group: _Group[Item], now: float) -> None:
+    def _retire(self, group: Group[Item], now: float) -> None:
         """Remember an idle group among the others, and forget the one that has been idle longest."""
         pace = group.pace
         if group.size or group.put_off or pace.in_flight or self._groups.get(group.key) is not group:
@@ -824,7 +721,7 @@ class Pacer(Generic[Item]):
             del self._groups[key]
             for host in oldest.members:
                 del self._hosts[host.key]
-            slowed = self._slowed_host(oldest, now)
+            slowed = oldest.slowed(now)
             if slowed is not None:
                 self._slowed_groups += 1
                 heapq.heappush(self._slowed, (slowed.held, self._slowed_groups, slowed))
@@ -832,22 +729,3 @@ class Pacer(Generic[Item]):
                     heapq.heappop(self._slowed)
             oldest.members.clear()  # they name each other: this frees them at once
             oldest.control = None
-
-    def _slowed_host(self, group: _Group[Item], now: float) -> SlowedHost | None:
-        pace = group.pace
-        held = group.held + (now - group.held_since if group.held_since >= 0 else 0.0)
-        is_given_up = False
-        for host in group.members:  # of as many hosts as are forgotten: a generator costs as much as all the rest
-            is_given_up = is_given_up or host.evidence is not None
-        if not pace.push_backs and not is_given_up and (held < LEAST_HELD or group.is_silent):
-            return None
-        rate = pace.learned_rate
-        return SlowedHost(
-            host=group.key,
-            requests=group.requests,
-            push_backs=Counter(pace.push_backs or ()),
-            at_once=pace.bound if rate is None and pace.gap == 0 and group.has_answered else None,
-            rate=rate if pace.gap == 0 else 1 / pace.gap,
-            held=held,
-            is_given_up=is_given_up,
-        )

@@ -28,6 +28,9 @@ CREEP: Final = 0.01
 """... from there on, after a while, by this share of it a second, twice that with every `CREEP_DOUBLES` seconds that
 bring no push-back: the limit may be gone."""
 
+CREEP_A_HOLD: Final = 0.03
+"""Or by this share in as long as the rate was held: at a fast host push-back that costs a few requests is made good."""
+
 BURSTY_CREEP: Final = 0.03
 """The same for a host that stands bursts: a bucket that is not empty forgives a while above its rate."""
 
@@ -37,13 +40,19 @@ STEEPEST_CREEP: Final = 0.25
 BURST: Final = 0.75
 """Pushed back at less than this part of a rate that went well before: that was a burst."""
 
-SHORTEST_HOLD: Final = 2.0
-"""Seconds for which a rate is held before it creeps up; doubles with every push-back at about the same rate, ..."""
-LONGEST_HOLD: Final = 30.0
-SAME_RATE: Final = 1.1
-"""... to within this factor. And at the least ..."""
 HOLD_PER_WAIT: Final = 20.0
-"""... for so many times as long as the gate was closed: not more than a twentieth of the time is to be spent there."""
+"""A rate is held, before it creeps up, for so many times as long as the gate was closed: not more than a twentieth of
+the time is to be spent there. And for ..."""
+
+QUIET_REQUESTS: Final = 66.0
+"""... so many requests: then three in a hundred are never pushed back. ..."""
+LONGEST_HOLD: Final = 30.0
+"""... But no more seconds than that."""
+
+SHORTEST_HOLD: Final = 2.0
+"""The same for a host that stands bursts: doubles with every push-back at about the same rate, ..."""
+SAME_RATE: Final = 1.1
+"""... to within this factor."""
 
 CREDIBLE: Final = 4.0
 """A rate that went well for a while counts for nothing where so many times less was let through over a longer time."""
@@ -118,12 +127,15 @@ class Rate:
         if self.value is None:
             self._sustained = let_through
 
-    def pushed_back(self, let_through: float, asked_at: float) -> None:
-        """The host let through `let_through` a second, at the least, and minds `asked_at`."""
+    def pushed_back(self, let_through: float, asked_at: float, admitted: int) -> None:
+        """The host let through `let_through` a second, at the least, and minds `asked_at`; `admitted` since the last
+        push-back."""
         is_confirmed = self._ceiling / SAME_RATE <= asked_at <= self._ceiling * SAME_RATE
         self._hold = min(LONGEST_HOLD, self._hold * 2) if is_confirmed else SHORTEST_HOLD
         # What went well before does not go well any more: it was a burst that went well.
         self.is_bursty = self.is_bursty or asked_at < BURST * self._sustained
+        if admitted >= QUIET_REQUESTS:  # by chance, as when two come closer together than they were sent: no burst
+            self._sustained = min(self._sustained, asked_at)
         self._near = max(FARTHEST, 2 * self._near - 1) if is_confirmed else NEAR
         self._ceiling = asked_at
         at_least = let_through
@@ -170,12 +182,15 @@ class Rate:
                 self._sustained = max(self._sustained, rate)
                 self.value = min(rate * STEP, max(rate, self._near * self._ceiling))
             return
-        # A bucket goes on filling while the gate is closed; with room for no burst that time is lost.
-        hold = self._hold if self.is_bursty else max(self._hold, min(LONGEST_HOLD, HOLD_PER_WAIT * closed))
+        if self.is_bursty:
+            hold, start = self._hold, BURSTY_CREEP
+        else:
+            # A bucket goes on filling while the gate is closed; with room for no burst that time is lost.
+            hold = min(LONGEST_HOLD, max(QUIET_REQUESTS / rate, HOLD_PER_WAIT * closed))
+            start = max(CREEP, CREEP_A_HOLD / hold)
         quiet = now - pushed_at - hold
         if quiet < 0:
             return
-        start = BURSTY_CREEP if self.is_bursty else CREEP
         creep = min(STEEPEST_CREEP, start * 2.0 ** min(64.0, quiet / CREEP_DOUBLES))
         used = min(now - self._grown_at, 2 / rate)
         self.value = rate = rate * (1 + min(creep * used, STEP - 1))
