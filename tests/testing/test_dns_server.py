@@ -161,3 +161,16 @@ async def test_the_zone_may_change(server: DnsServer) -> None:
     server.zone["none.test"] = NameAnswer(("192.0.2.9",))
     assert len((await ask(server, "none.test")).rr) == 1
     assert server.address == f"127.0.0.1:{server.port}"
+
+
+async def test_an_answer_is_not_answered(server: DnsServer) -> None:
+    answer = (await ask(server, "both.test")).pack()
+    loop = asyncio.get_running_loop()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.setblocking(False)
+        client.connect(("127.0.0.1", server.port))
+        await loop.sock_sendall(client, answer)
+        await loop.sock_sendall(client, DNSRecord.question("none.test").pack())
+        first = DNSRecord.parse(await loop.sock_recv(client, 4096))
+    assert str(first.q.qname) == "none.test."
+    assert [query.name for query in server.queries] == ["both.test", "none.test"]

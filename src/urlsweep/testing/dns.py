@@ -218,7 +218,12 @@ class _Datagrams(asyncio.DatagramProtocol):
 
 
 def _question(message: bytes) -> tuple[str, int, int] | None:
-    """Name, kind and end of a message's one question; None where there is none to be read."""
+    """Name, kind and end of a message's one question; None where there is none to be read.
+
+    An answer is no question: on a port that a client has just left, one that comes late would be answered, and so on.
+    """
+    if len(message) > 2 and message[2] & 0x80:
+        return None
     labels, position = [], 12
     while position < len(message) and (length := message[position]):
         labels.append(message[position + 1 : position + 1 + length].decode("latin-1").lower())
