@@ -96,14 +96,16 @@ class NameServer:
                 self._open[number] = question, mark, family
                 numbers.append(number)
         except OSError:
-            self.forget(numbers)
+            self.forget(numbers, mark)
             raise
         return numbers
 
-    def forget(self, numbers: Iterable[int]) -> None:
-        """Take no answers to these questions any more."""
+    def forget(self, numbers: Iterable[int], mark: Any) -> None:
+        """Take no answers to these questions of `mark` any more; a number that was answered may be another's by now."""
         for number in numbers:
-            self._open.pop(number, None)
+            known = self._open.get(number)
+            if known is not None and known[1] is mark:
+                del self._open[number]
 
     def close(self) -> None:
         """Ask no more. Idempotent."""
