@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# No example has a deadline: on a machine that is busy with other tests any may take a second. CI tries the same ones
+# every time, so that it fails for what was changed alone; whoever works on something, and tests.fuzz, try new ones.
+hypothesis.settings.register_profile("new", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.register_profile("same", hypothesis.settings.get_profile("new"), derandomize=True)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "new"))
 
 
 @pytest.fixture(autouse=True)

@@ -58,7 +58,8 @@ def listing(scheme: str, hosts: Sequence[str], count: int, planted: Sequence[Kin
     every = max(2, min(PLANT_EVERY, count // (2 * len(planted))))
     for number in range(count):
         turn, place = divmod(number, every)
-        kind = planted[turn % len(planted)] if place == every // 2 else Kind.PAGE
+        # A step further each time: where `every` divides the hosts, a few would have nothing but planted pages.
+        kind = planted[turn % len(planted)] if place == (every // 2 + turn) % every else Kind.PAGE
         yield f"{scheme}://{hosts[number % len(hosts)]}/{kind}/{number}"
 
 
