@@ -28,7 +28,7 @@ from benchmarks.simulation.hosts import (
     ToldWindow,
 )
 from benchmarks.simulation.run import Clock, Job, Record, simulate
-from benchmarks.simulation.world import Event, Host, Latency, Outage, World
+from benchmarks.simulation.world import OK, Event, Host, Latency, Outage, World
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
@@ -300,3 +300,15 @@ def test_what_breaks_a_promise_is_seen() -> None:
     watched.pacer = Pacer(Limits(per_host=2))
     with pytest.raises(AssertionError):
         simulate(World([(Host("a.example:443", Latency(0.05)), 9)]), limits, pacer=watched)
+
+
+@pytest.mark.parametrize("rate", [0.02, 0.06, 0.08, 0.13, 0.25, 0.4, 0.7, 1.5])
+@pytest.mark.parametrize("latency", [0.005, 0.5, 2.0])
+@pytest.mark.parametrize("urls", [2, 5, 9])
+def test_a_slow_limit_is_not_taken_for_a_page_of_its_own(rate: float, latency: float, urls: int) -> None:
+    for host in (
+        TokenBucket("a.test:443", Latency(latency), rate, 1, says_when=False),
+        FixedWindow("a.test:443", Latency(latency), 2, 2 / rate),
+        ToldWindow("a.test:443", Latency(latency), 1, 1 / rate),
+    ):
+        assert simulate(World([(host, urls)]), seed=3).told == {OK: urls}

@@ -1343,3 +1343,57 @@ def test_silent_hosts_are_begun_early_and_then_wait_for_those_that_answer() -> N
     assert taken[:4] == dead[:4]
     assert len(dead) == 4  # a quarter: half of what silent hosts may hold at all
     assert len(taken) == 16
+
+
+# --- the last page ----------------------------------------------------------------------------------------------------
+
+
+def asked_to_the_end(is_let_through: Callable[[str, float], bool]) -> tuple[list[bool], list[str], float]:
+    """A host with one page that was answered well and one that waits, which is asked until it is or is told to be its
+    own matter. What `release` said of it, what was asked, and how long it took."""
+    pacer = pacer_of()
+    pacer.add(A, "good", 0.0)
+    pacer.release(one(pacer), GOOD, 0.0, 0.0, item="good")
+    pacer.add(A, "last", 0.0)
+    now = 0.0
+    said: list[bool] = []
+    asked: list[str] = []
+    while now < 3_000:
+        ready = pacer.next(now)
+        if ready is None:
+            now = woken(pacer, now)
+            continue
+        ticket, item = ready
+        asked.append(item)
+        is_well = is_let_through(item, now)
+        is_free = pacer.release(ticket, GOOD if is_well else PUSHED, now, 0.0, item=item)
+        if item == "last":
+            if is_well:
+                break
+            said.append(is_free)
+            if not is_free:
+                break
+            pacer.add(A, item, now)
+    return said, asked, now
+
+
+def test_a_page_that_is_pushed_back_while_another_is_answered_each_time_is_its_own_matter() -> None:
+    said, asked, seconds = asked_to_the_end(lambda item, _: item == "good")
+    assert said == [True, True, True, False]
+    assert asked == ["last", "good"] * 3 + ["last"]
+    assert 14.0 <= seconds < 20.0  # rests of 2, 4 and 8 s
+
+
+@pytest.mark.parametrize("seconds", [0.5, 3.0, 10.0, 30.0, 60.0, 200.0])
+def test_no_limit_is_taken_for_a_page_of_its_own(seconds: float) -> None:
+    """One request in so many seconds is let through, whatever it asks for, and "good" was."""
+    open_at = [seconds]
+
+    def limit(_: str, now: float) -> bool:
+        if now < open_at[0]:
+            return False
+        open_at[0] = now + seconds
+        return True
+
+    said, _, _ = asked_to_the_end(limit)
+    assert all(said)

@@ -41,6 +41,13 @@ CLIMB: Final = 4
 """Of a bound, one part in so many is added for each bound's worth from the first push-back to the next: what was sent
 at the same moment as others then tells little of what can be sent evenly."""
 
+NEVER_LONE: Final = -1
+LONE_TIMES: Final = 4
+LONE_WITHIN: Final = 1.5
+"""Times in a row that the last page of a host is pushed back, after rests of 2, 4 and 8 seconds, while another is
+answered well within so many `first_wait`s after it, before it is the page's own matter. A limit that does the first
+once, by what it lets through in a while, cannot do it the next time: the rests are further apart than that."""
+
 EMPTIES_OBEYED: Final = 2
 EMPTIES_DISBELIEF: Final = 4.0
 """What is said each time with a good answer, that nothing is left for a while, is obeyed twice, and for a quarter of
@@ -126,6 +133,13 @@ class Pace:
         """Whether the next probe should be a request that was answered well before: if it is again, it is not the host
         that fails but its pages. Every other one: that page may have gone, too."""
         return self.is_probing and self.is_overloaded and self.rounds % 2 == 1
+
+    @property
+    def wants_comparison(self) -> bool:
+        """Whether the same is true of the last page that waits, which was pushed back with nothing else out: if what
+        was answered well before still is, it may be what this page is always answered."""
+        trouble = self._trouble
+        return trouble is not None and 0 < trouble.lone < LONE_TIMES and not trouble.is_compared
 
     @property
     def is_calm(self) -> bool:
@@ -249,6 +263,14 @@ class Pace:
     def _recover(self, trouble: Trouble, now: float, ticket: Ticket, *, is_first: bool) -> None:
         """What a good answer says where there was trouble before."""
         is_news = ticket.storm == self.storm
+        if trouble.lone > 0:
+            is_soon = ticket.sent_at <= trouble.pushed_at + LONE_WITHIN * self._limits.first_wait
+            if ticket.is_control and is_soon and self.wants_comparison:
+                trouble.is_compared = True
+                rest = self._limits.first_wait * 2.0 ** min(trouble.lone, LONE_TIMES - 1)
+                self.opens_at = max(self.opens_at, now + rest)
+            else:
+                trouble.lone = NEVER_LONE
         if trouble.is_outage:
             if is_news and trouble.unlearned is not None and trouble.closed >= 2 * self._limits.first_wait:
                 # It failed a single request too, after a rest: what was learned when that began was nothing.
@@ -341,12 +363,20 @@ class Pace:
             trouble.lost_sent_at = now
             self._close(trouble, now, kind, None)
 
+    def not_compared(self) -> None:
+        """What was to be held against a page that is pushed back was not answered well."""
+        if self._trouble is not None and self._trouble.lone > 0:
+            self._trouble.lone = NEVER_LONE
+
     def control_failed(self, now: float, kind: str) -> None:
         """What was answered well before is not any more: it is the host."""
         self._close(self._troubled(), now, kind, None)
 
-    def push_back(self, now: float, kind: str, ticket: Ticket, wait: float | None) -> None:
-        """The host says that it is asked too much, and to wait so many seconds (None: does not say)."""
+    def push_back(self, now: float, kind: str, ticket: Ticket, wait: float | None) -> bool:
+        """The host says that it is asked too much, and to wait so many seconds (None: does not say).
+
+        Gives whether it is no limit, but what this page is always answered: pushed back with nothing else out, after
+        longer and longer rests, while another was answered well right after it each time."""
         trouble, rate = self._troubled(), self._rated()
         trouble.states = True
         if wait is not None and wait > self._limits.patience and trouble.overstates:
@@ -355,15 +385,24 @@ class Pace:
             trouble.push_backs[kind] += 1
             if wait is not None:
                 self.shut(now, wait)
-            return
+            return False
+        is_compared, trouble.is_compared = trouble.is_compared, False
+        if trouble.lone >= 0:
+            # When a time is named, that is for the page to be asked at, and not for another that may take its place.
+            is_alone = ticket.level == 1 and not ticket.is_control and wait is None
+            if is_alone and (is_compared or not trouble.lone or trouble.lone >= LONE_TIMES):
+                trouble.lone += 1
+            elif trouble.lone:
+                trouble.lone = NEVER_LONE
         trouble.losses = 0
         trouble.is_outage = trouble.is_overloaded = False
-        if trouble.rounds == 0:
+        if trouble.rounds == 0 and trouble.lone <= 1:
             self._learn(now, ticket.level, says_when=wait is not None)
         elif wait is None:
             rate.pushed_back_again(trouble.closed)
         self._close(trouble, now, kind, wait)
         self._is_about_count = self._is_about_count and wait is None
+        return trouble.lone >= LONE_TIMES
 
     def told_left(self, now: float, sent_at: float, remaining: int, seconds: float) -> None:
         """With a good answer, to what was sent at `sent_at`, the host says how much is left for so many seconds.

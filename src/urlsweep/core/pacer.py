@@ -197,7 +197,11 @@ class Pacer(Generic[Item]):
         pace = group.pace
         late = host.late
         is_late = is_control = False
-        if pace.is_probing and pace.wants_control and group.control is not None:
+        if (
+            pace.is_probing
+            and group.control is not None
+            and (pace.wants_control or (group.size == 1 and pace.wants_comparison))
+        ):
             host, item = group.control
             is_control = True
         elif late and (not host.waiting or host.state is not _ALIVE or now - late[0][0] >= LATE_AT_MOST):
@@ -299,6 +303,8 @@ class Pacer(Generic[Item]):
         host.is_failing = pressure >= Pressure.OVERLOAD
         pace = host.group.pace
         is_free = False
+        if ticket.is_control:
+            pace.not_compared()
         if ticket.is_control and pace.is_overloaded and pressure is not Pressure.PUSH_BACK:
             pace.control_failed(now, str(event.status) if isinstance(event, Reply) else event.reason)
         elif isinstance(event, Failure) and pressure is not Pressure.ERROR:
@@ -308,8 +314,7 @@ class Pacer(Generic[Item]):
             pace = host.group.pace
             kind = str(event.status) if isinstance(event, Reply) else ""
             if pressure is Pressure.PUSH_BACK and isinstance(event, Reply):
-                is_free = True
-                pace.push_back(now, kind, ticket, stated_wait(event, wall))
+                is_free = not pace.push_back(now, kind, ticket, stated_wait(event, wall))
             elif pressure is Pressure.OVERLOAD and pace.served_well:
                 is_free = pace.overload(now, kind, ticket, failed_at)
             elif pressure is Pressure.DOUBT:

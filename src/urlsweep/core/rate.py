@@ -186,8 +186,8 @@ class Rate:
             hold, start = self._hold, BURSTY_CREEP
         else:
             # A bucket goes on filling while the gate is closed; with room for no burst that time is lost.
-            hold = min(LONGEST_HOLD, max(QUIET_REQUESTS / rate, HOLD_PER_WAIT * closed))
-            start = max(CREEP, CREEP_A_HOLD / hold)
+            hold = max(min(self._hold, QUIET_REQUESTS / rate), min(LONGEST_HOLD, HOLD_PER_WAIT * closed))
+            start = max(CREEP, CREEP_A_HOLD * rate / QUIET_REQUESTS)
         quiet = now - pushed_at - hold
         if quiet < 0:
             return

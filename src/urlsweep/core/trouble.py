@@ -34,8 +34,10 @@ class Trouble:
         "_pushed_since",
         "blame",
         "closed",
+        "is_compared",
         "is_outage",
         "is_overloaded",
+        "lone",
         "loss_share",
         "losses",
         "lost_again",
@@ -71,6 +73,9 @@ class Trouble:
         self.loss_share = 0.0  # 503s among the last answers
         self.lost_at = 0  # the bound at the last of them
         self.lost_again = 0  # times in a row at the same bound as the time before, as soon as that was reached
+        # -- one page, when it is all that is left
+        self.lone = 0  # times in a row that it was pushed back with nothing else out, and another was answered after it
+        self.is_compared = False  # the latter has been, since it was pushed back last
         # -- what the host says
         self.states = False  # it says so when it is asked too much: what it answers 503 to is no matter of its rate
         self.overstates = False  # it was wrong by more than patience: what it says is about single pages
