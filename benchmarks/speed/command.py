@@ -142,7 +142,7 @@ def _measure(options: argparse.Namespace, directory: Path) -> Results:
     results = Results(machine.describe_machine(), _versions(options), options.scale, options.rounds, options.flags)
     for workload in WORKLOADS:
         if workload.name in options.only:
-            own = [*tools, *_two_processes(options)] if workload.goals_of_two else tools
+            own = [*tools, _two_processes(options)] if workload.goals is not None else tools
             results.trials.append(_one(workload.scaled(options.scale), own, options, directory))
     if SCALING.name in options.only:
         own = [tool for tool in tools if isinstance(tool, Urlsweep)]
@@ -177,12 +177,9 @@ def _tools(options: argparse.Namespace) -> list[Tool]:
     return tools
 
 
-def _two_processes(options: argparse.Namespace) -> list[Tool]:
-    """urlsweep in two processes, where it knows how."""
-    said = subprocess.run([sys.executable, "-m", "urlsweep", "check", "--help"], capture_output=True, check=True)
-    if b"--processes" not in said.stdout:
-        return []
-    return [Urlsweep(sys.executable, TWO_PROCESSES, [*options.flags, "--processes", "2"])]
+def _two_processes(options: argparse.Namespace) -> Tool:
+    """urlsweep with two processes that ask, beside its own."""
+    return Urlsweep(sys.executable, TWO_PROCESSES, [*options.flags, "--processes", "2"])
 
 
 def _starts(options: argparse.Namespace, directory: Path) -> list[Start]:

@@ -151,6 +151,8 @@ def _in_short(trials: Sequence[Trial]) -> Iterator[str]:
         if peers and URLSWEEP in rates:
             best = max(peers, key=lambda tool: rates[tool])
             compared = f"{rates[URLSWEEP] / rates[best]:.2f} times {best}"
+            if TWO_PROCESSES in rates:
+                compared += f"; with 2 processes {rates[TWO_PROCESSES] / rates[best]:.2f}"
         cells = []
         for tool in tools:
             rate = f"{rates[tool]:,.0f}" if tool in rates else "wrong" if tool in trial.runs else _NONE

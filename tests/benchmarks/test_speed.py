@@ -352,11 +352,20 @@ def test_the_delayed_server_answers_as_planted(kind: Kind) -> None:
     assert delayed.answer(b"GET", f"/{kind}/7".encode()) == head + delayed.BODY
 
 
+@linux_only
 async def test_the_delayed_server_keeps_order_and_counts() -> None:
-    server = delayed.Server(0.001)
-    listener = await asyncio.get_running_loop().create_server(lambda: delayed.Connection(server), "127.0.0.1", 0)
-    async with listener:
-        reader, writer = await asyncio.open_connection(*listener.sockets[0].getsockname())
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    command = [sys.executable, "-m", "benchmarks.speed.delayed", "0.001", str(port)]
+    process = await asyncio.create_subprocess_exec(*command)
+    try:
+        async with asyncio.timeout(20):
+            while True:
+                try:
+                    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+                    break
+                except ConnectionRefusedError:
+                    await asyncio.sleep(0.02)
         writer.write(b"GET /page/1 HTTP/1.1\r\n\r\nHEAD /missing/2 HTTP/1.1\r\nHost: h\r")
         writer.write(b"\n\r\n")
         got = await reader.readuntil(delayed.BODY) + await reader.readuntil(b"\r\n\r\n")
@@ -364,6 +373,9 @@ async def test_the_delayed_server_keeps_order_and_counts() -> None:
         status = (await reader.read()).decode()
         writer.close()
         await writer.wait_closed()
+    finally:
+        process.terminate()
+        assert await process.wait() == 0
     assert got.index(b" 200 ") < got.index(b" 404 ")
     assert "\n 1 1 3 \n" in status
 
