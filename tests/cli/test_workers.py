@@ -206,7 +206,8 @@ def test_a_signal_to_all_of_them_ends_the_run_well(
     returned, rows, stderr = ended(process)
     assert returned == code
     assert [row["url"] for row in rows if row["outcome"] == "ok"]
-    assert {row["reason"] for row in rows} == {None, "http.404", "skip.unfinished"}
+    # Whether a page that is missing was among those that were asked in time is chance.
+    assert {None, "skip.unfinished"} <= {row["reason"] for row in rows} <= {None, "http.404", "skip.unfinished"}
     assert "Traceback" not in stderr
     assert "Cut short" in stderr
     assert not any(map(is_there, workers))
@@ -222,7 +223,8 @@ def test_a_worker_that_is_killed_ends_the_run_which_can_be_resumed(site: Site, t
     assert f"(process {workers[1]}) was killed by SIGKILL: the run was ended" in stderr
     assert "urlsweep resume" in stderr
     assert "Traceback" not in stderr
-    assert {row["reason"] for row in rows} == {None, "http.404", "skip.unfinished"}
+    # Whether a page that is missing was among those that were asked in time is chance.
+    assert {None, "skip.unfinished"} <= {row["reason"] for row in rows} <= {None, "http.404", "skip.unfinished"}
     assert not any(map(is_there, workers))
     site.hangs.clear()
     code, rows, _ = run("resume", "a.run", "--format", "jsonl", "--sort", folder=tmp_path)
