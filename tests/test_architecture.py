@@ -123,7 +123,7 @@ def test_workers_import_what_the_engine_does() -> None:
         assert foreign <= allowed, name
     for name in MODULES:
         if any(within(imported, "workers") for imported in ours(name)) and not within(name, "workers"):
-            assert name in ("urlsweep.api", "urlsweep.cli.running"), name
+            assert name == "urlsweep.api", name
 
 
 def test_the_engines_own_books_are_its_own() -> None:

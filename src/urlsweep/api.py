@@ -54,7 +54,7 @@ async def sweep(
         raise ValueError("a transport that is given cannot be used by several processes: leave processes at 1")
     run_transport = transport if transport is not None else open_transport(settings)
     try:
-        async with _crew(settings) as crew, aclosing(_as_targets(targets)) as wanted:
+        async with open_crew(settings) as crew, aclosing(_as_targets(targets)) as wanted:
             run = Sweep(
                 wanted,
                 settings.policy(),
@@ -142,7 +142,9 @@ def open_transport(settings: Settings) -> Transport:
     )
 
 
-def _crew(settings: Settings) -> AbstractAsyncContextManager[Crew | None]:
+def open_crew(settings: Settings) -> AbstractAsyncContextManager[Crew | None]:
+    """The worker processes that ask, as `settings` say, to be entered in a running event loop; None where this process
+    asks itself. Entering raises CrewError where they cannot be had."""
     if settings.processes == 1:
         return nullcontext()
     # Those who ask in one process need none of it.

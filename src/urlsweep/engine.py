@@ -192,9 +192,7 @@ class Sweep:
                 if self._rows:
                     batch, self._rows = self._rows, []
                     self._unfetched -= len(batch)
-                    self._unfetched_characters -= sum(
-                        [len(row.url) if row.input is None else _characters_of(row) for row in batch]
-                    )
+                    self._unfetched_characters -= sum(map(_characters_of, batch))
                     yield batch
                     self._more.set()
                 elif run.done():

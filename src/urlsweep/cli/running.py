@@ -10,12 +10,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager, aclosing, closing, nullcontext
+from contextlib import aclosing, closing
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from urlsweep.api import open_crew
 from urlsweep.asking import Crew, WorkerError
 from urlsweep.cli import inputs as inputs_module
 from urlsweep.cli import outputs as outputs_module
@@ -116,7 +117,7 @@ class CheckRun:
             fetcher = DocumentFetcher(transport, policy, seed=self._settings.seed)
             inputs = self._open_inputs(fetcher)
             try:
-                async with self._opened_crew() as crew:
+                async with open_crew(self._settings) as crew:  # started while the inputs are being looked at
                     return await self._run(inputs, policy, transport, crew, interruption)
             finally:
                 if self._recording is not None:
@@ -132,15 +133,6 @@ class CheckRun:
             return Inputs([open_source(argument) for argument in self._arguments], self._console)
         inputs, self._recording = self._keeping.open(self._arguments, open_source, self._console, self._redactor)
         return inputs
-
-    def _opened_crew(self) -> AbstractAsyncContextManager[Crew | None]:
-        """The workers that ask, started while the inputs are being looked at; None where this process asks itself."""
-        settings = self._settings
-        if settings.processes == 1:
-            return nullcontext()
-        from urlsweep.workers.processes import crew  # only where there are any
-
-        return crew(settings.processes, settings.transport_options())
 
     async def _run(
         self, inputs: Inputs, policy: Policy, transport: Transport, crew: Crew | None, interruption: Interruption

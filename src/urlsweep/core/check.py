@@ -209,11 +209,9 @@ class HeadTrust:
 
     def is_trusted(self, host_key: str) -> bool:
         """Whether HEAD is worth sending to this host, now."""
-        if self._contradicted and self._contradicted.get(host_key, 0) >= self.LIMIT:
+        if self._contradicted.get(host_key, 0) >= self.LIMIT:
             return False
-        return (not self._doubted and not self._refuted) or (
-            host_key not in self._doubted and self._refuted.get(host_key, 0) < self.LIMIT
-        )
+        return host_key not in self._doubted and self._refuted.get(host_key, 0) < self.LIMIT
 
     def contradicted(self, host_key: str) -> None:
         """GET succeeded where HEAD had not."""
@@ -226,9 +224,8 @@ class HeadTrust:
     def succeeded(self, host_key: str, method: str) -> None:
         """An accepted answer to `method`."""
         if method == "HEAD":
-            if self._refuted or self._doubted:
-                self._refuted.pop(host_key, None)
-                self._doubted.pop(host_key, None)
+            self._refuted.pop(host_key, None)
+            self._doubted.pop(host_key, None)
         elif self._doubted.pop(host_key, None) is not None:
             self._count(self._refuted, host_key)
 
@@ -364,12 +361,9 @@ class Check:
 
     def pressure_of(self, event: Reply | Failure, wall: float) -> Pressure:
         """What `event`, the answer to the request given last, says of its host's load: for `Pacer.release`."""
-        if isinstance(event, Failure):
-            is_accepted = False
-        elif event.status < 400:
-            return Pressure.GOOD
-        else:
-            is_accepted = self._policy.accepts(event.status)
+        if isinstance(event, Reply) and event.status < 400:
+            return Pressure.GOOD  # as nearly always, accepted or not
+        is_accepted = isinstance(event, Reply) and self._policy.accepts(event.status)
         return pressure_of(event, wall, is_head=self._method == "HEAD", is_accepted=is_accepted)
 
     def unfinished(self) -> Verdict:

@@ -42,9 +42,11 @@ WELL_FORMED: Final = re.compile(
 """A header section that keeps the rules: minor version, status code. Where one begins it matches to that one's end."""
 
 _FRAMING: Final = re.compile(rb"\n(?:content-length|transfer-encoding):[ \t]*([^\r\n]*)", re.IGNORECASE)
-_LENGTH: Final = re.compile(rb"[0-9]{1,18}")
-"""A Content-Length that means something: below 2**63, which parsers can hold. A longer one is passed over, as browsers
-do; the body then ends with the connection."""
+LENGTH_DIGITS: Final = 18
+"""Of a Content-Length that means something: below 2**63, which parsers can hold. A longer one is passed over, as
+browsers do; the body then ends with the connection."""
+
+_LENGTH: Final = re.compile(rb"[0-9]{1,%d}" % LENGTH_DIGITS)
 _SIMPLE_FRAMING: Final = re.compile(rb"(?:%b|chunked)[ \t]*" % _LENGTH.pattern, re.IGNORECASE)
 _STATUS: Final = re.compile(
     rb"[\r\n]*(?:HTTP(?:/(\d)(?:\.(\d))?)?|ICY)[ \t]+([0-9]{3})(?![0-9])[ \t]*([^\r\n\0]*)", re.IGNORECASE

@@ -22,6 +22,7 @@ from urlsweep.transport.heads import (
     FIELD_LIMIT_BYTES,
     FIELDS_LIMIT,
     HEAD_LIMIT_BYTES,
+    LENGTH_DIGITS,
     OPENING_BYTES,
     WELL_FORMED,
     end_of_section,
@@ -121,7 +122,7 @@ class FieldFinder:
                 continue
             value = value.strip(b" \t\r")
             if name == b"content-length":
-                if length is not None or not value.isdigit() or len(value) > 18:
+                if length is not None or not value.isdigit() or len(value) > LENGTH_DIGITS:
                     return None
                 length = int(value)
             elif name == b"connection":

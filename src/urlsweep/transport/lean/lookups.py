@@ -132,9 +132,8 @@ class Lookups:
                 self._counted -= 1
                 if lookup.numbers and self._ares is not None:
                     self._unheard += 1
-                    self._leave_to(
-                        self._ares, lookup, self._names.families
-                    )  # an answer to what was asked before still counts
+                    # An answer to what was asked before still counts.
+                    self._leave_to(self._ares, lookup, self._names.families)
         if self._unheard >= UNHEARD_LIMIT:
             self._leave_server()
         self._send_queued()

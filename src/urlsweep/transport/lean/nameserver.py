@@ -130,13 +130,14 @@ class NameServer:
         self._on_read()
 
     def _take(self, message: bytes) -> None:
-        known = self._open.get(int.from_bytes(message[:2], "big"))
+        number = int.from_bytes(message[:2], "big")
+        known = self._open.get(number)
         if known is None:
             return
         question, mark, family = known
         if message[12 : 12 + len(question)].lower() != question:  # servers may give a name back in other case
             return
-        self._open.pop(int.from_bytes(message[:2], "big"))
+        del self._open[number]
         self._on_half(mark, family, read_answer(message, 12 + len(question), family))
 
 
