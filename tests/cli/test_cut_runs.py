@@ -13,7 +13,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -23,6 +22,7 @@ from typing import Any, cast
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.cli.answering import AnsweringServer, page
 
 from urlsweep.cli.console import Console
 from urlsweep.cli.inputs import Argument
@@ -202,52 +202,14 @@ SITTING = 1.6
 """Seconds within which a process is killed: start-up takes about a third of a second, the run itself one."""
 
 
-class Server:
+class Server(AnsweringServer):
     """Answers as the path says, always the same, after some milliseconds."""
 
-    def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._started = threading.Event()
-        self._closing = asyncio.Event()
-        self._writers: set[asyncio.StreamWriter] = set()
-        self.port = 0
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-        self._thread.start()
-        self._started.wait()
-
-    def _serve(self) -> None:
-        async def serve() -> None:
-            async with await asyncio.start_server(self._answer, "127.0.0.1", 0) as server:
-                self.port = server.sockets[0].getsockname()[1]
-                self._started.set()
-                await self._closing.wait()
-                for writer in list(self._writers):
-                    writer.transport.abort()
-                await asyncio.gather(*(writer.wait_closed() for writer in self._writers), return_exceptions=True)
-
-        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
-            runner.run(serve())
-
-    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._writers.add(writer)
-        try:
-            while head := await reader.readuntil(b"\r\n\r\n"):
-                number = int(head.split(b" ")[1].rpartition(b"/")[2])
-                await asyncio.sleep(0.02)
-                if number % 11 == 5:
-                    writer.write(b"HTTP/1.1 301 Moved\r\nLocation: /%d\r\nContent-Length: 0\r\n\r\n" % (number + 1))
-                else:
-                    status = b"404 Not Found" if number % 7 == 3 else b"200 OK"
-                    writer.write(b"HTTP/1.1 %s\r\nContent-Length: 0\r\n\r\n" % status)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
-        finally:
-            self._writers.discard(writer)
-            writer.close()
-
-    def close(self) -> None:
-        self._loop.call_soon_threadsafe(self._closing.set)
-        self._thread.join()
+    async def reply(self, number: int) -> bytes:
+        await asyncio.sleep(0.02)
+        if number % 11 == 5:
+            return b"HTTP/1.1 301 Moved\r\nLocation: /%d\r\nContent-Length: 0\r\n\r\n" % (number + 1)
+        return page(number)
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.cli.answering import PATIENCE, AnsweringServer, page
 
 from urlsweep.testing.demo_site import DemoSite
 from urlsweep.workers.sharding import Sharding
@@ -24,63 +25,30 @@ from urlsweep.workers.sharding import Sharding
 if TYPE_CHECKING:
     from tests.cli.conftest import CommandLine
 
-PATIENCE = 60.0
 PROC = Path("/proc")
 
 of_processes = pytest.mark.skipif(not (PROC / "self" / "stat").exists(), reason="no /proc to look processes up in")
 
 
-class Site:
+class Site(AnsweringServer):
     """Several hosts, 127.0.0.1 to 127.0.0.20, each answering after a while, or never: also HEAD, always 200 or 404."""
 
+    address = "0.0.0.0"
+
     def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._is_up = threading.Event()
-        self._is_over = asyncio.Event()
-        self._writers: set[asyncio.StreamWriter] = set()
         self.hangs = threading.Event()  # set: nobody answers any more
         self.asked = 0
-        self.port = 0
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-        self._thread.start()
-        assert self._is_up.wait(PATIENCE)
+        super().__init__()
 
-    def _serve(self) -> None:
-        async def serve() -> None:
-            async with await asyncio.start_server(self._answer, "0.0.0.0", 0) as server:
-                self.port = server.sockets[0].getsockname()[1]
-                self._is_up.set()
-                await self._is_over.wait()
-                for writer in list(self._writers):
-                    writer.transport.abort()
-                await asyncio.gather(*(writer.wait_closed() for writer in self._writers), return_exceptions=True)
-
-        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
-            runner.run(serve())
-
-    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._writers.add(writer)
-        try:
-            while head := await reader.readuntil(b"\r\n\r\n"):
-                self.asked += 1
-                number = int(head.split(b" ")[1].rpartition(b"/")[2])
-                await asyncio.sleep(0.01)
-                while self.hangs.is_set():  # noqa: ASYNC110  another thread sets it
-                    await asyncio.sleep(0.05)
-                status = b"404 Not Found" if number % 7 == 3 else b"200 OK"
-                writer.write(b"HTTP/1.1 %s\r\nContent-Length: 0\r\n\r\n" % status)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
-        finally:
-            self._writers.discard(writer)
-            writer.close()
+    async def reply(self, number: int) -> bytes:
+        self.asked += 1
+        await asyncio.sleep(0.01)
+        while self.hangs.is_set():  # noqa: ASYNC110  another thread sets it
+            await asyncio.sleep(0.05)
+        return page(number)
 
     def urls(self, count: int, hosts: int = 20) -> list[str]:
         return [f"http://127.0.0.{1 + number % hosts}:{self.port}/{number}" for number in range(count)]
-
-    def close(self) -> None:
-        self._loop.call_soon_threadsafe(self._is_over.set)
-        self._thread.join()
 
 
 @pytest.fixture
