@@ -13,9 +13,17 @@ from typing import Any
 import pytest
 
 from urlsweep.core.model import Failure, Reply, Request
+from urlsweep.transport import dns
 from urlsweep.transport.lean.transport import LeanTransport
 from urlsweep.transport.options import TransportOptions
 from urlsweep.transport.session import SessionTransport
+
+
+@pytest.fixture(autouse=True)
+def _has_ipv6(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever machine this is, both families are asked for at once."""
+    monkeypatch.setattr(dns, "has_ipv6", lambda: True)
+
 
 NEEDED_FIELDS = frozenset({"location", "retry-after", "set-cookie", "server", "x-note"})
 

@@ -201,6 +201,62 @@ async def test_one_family(
     assert name_server.queries.total() == 1
 
 
+@pytest.fixture
+def _no_ipv6(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dns, "has_ipv6", lambda: False)
+
+
+@pytest.mark.usefixtures("_no_ipv6")
+@pytest.mark.parametrize(
+    ("a", "aaaa", "expected", "questions"),
+    [
+        (["192.0.2.1"], ["2001:db8::1"], "192.0.2.1", 1),
+        ([], ["2001:db8::1"], "2001:db8::1", 2),
+        (RCODE.SERVFAIL, ["2001:db8::1"], "2001:db8::1", 2),
+        (["192.0.2.1"], RCODE.SERVFAIL, "192.0.2.1", 1),
+    ],
+)
+async def test_without_ipv6_the_second_family_is_asked_for_where_the_first_has_no_address(
+    name_server: NameServer,
+    zone: Zone,
+    resolver: AnyResolver,
+    a: list[str] | int,
+    aaaa: list[str] | int,
+    expected: str,
+    questions: int,
+) -> None:
+    zone["some.example", "A"], zone["some.example", "AAAA"] = a, aaaa
+    assert await resolver.addresses("some.example", 80) == (expected,)
+    kinds = {kind for _, kind in name_server.queries}
+    assert kinds == ({"A"} if questions == 1 else {"A", "AAAA"})
+
+
+@pytest.mark.usefixtures("_no_ipv6")
+async def test_without_ipv6_a_name_is_missing_if_both_families_are_denied(
+    name_server: NameServer, zone: Zone, resolver: AnyResolver
+) -> None:
+    zone["mail.example", "MX"] = []
+    for name, said in (("missing.example", "NXDOMAIN"), ("mail.example", "NODATA")):
+        error = await _denied(resolver, name)
+        assert error.reason is Reason.DNS_NOT_FOUND
+        assert said in error.detail
+        assert name_server.queries[name, "A"] == name_server.queries[name, "AAAA"] == 1
+
+
+@pytest.mark.parametrize(
+    ("table", "expected"),
+    [
+        ("", False),
+        ("00000000000000000000000000000001 01 80 10 80       lo\n", False),
+        ("fe8000000000000000fc00fffe000001 04 40 20 80     eth0\n", False),
+        ("fd000000000000000000000000000002 04 40 00 82     eth0\n", True),
+        ("00000000000000000000000000000001 01 80 10 80 lo\n20010db8000000000000000000000001 02 40 00 80 eth0\n", True),
+    ],
+)
+def test_whether_a_machine_has_ipv6(table: str, expected: bool) -> None:
+    assert dns._names_ipv6(table) is expected
+
+
 async def test_through_an_alias(resolver: AnyResolver, zone: Zone) -> None:
     zone["www.example", "A"] = ["=cdn.example", "192.0.2.1"]
     assert await resolver.addresses("www.example", 80) == ("192.0.2.1",)
@@ -405,7 +461,7 @@ class Counting:
         self.gate.set()
         self.is_closed = False
 
-    async def look_up(self, host: str, families: Sequence[socket.AddressFamily]) -> Found:
+    async def look_up(self, host: str, rounds: Sequence[Sequence[socket.AddressFamily]]) -> Found:
         self.asked.append(host)
         await self.gate.wait()
         answer = self.answers[min(len(self.asked), len(self.answers)) - 1]
@@ -565,7 +621,7 @@ async def test_where_aiodns_cannot_run_the_system_is_asked(monkeypatch: pytest.M
 
 
 async def test_the_systems_addresses() -> None:
-    found = await SystemBackend().look_up("127.0.0.1", (socket.AF_INET,))
+    found = await SystemBackend().look_up("127.0.0.1", [(socket.AF_INET,)])
     assert found.addresses == ("127.0.0.1",)
 
 
@@ -584,7 +640,7 @@ async def test_the_systems_errors(monkeypatch: pytest.MonkeyPatch, error: Except
 
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", fails)
     with pytest.raises(LookupFailedError) as caught:
-        await SystemBackend().look_up("name.example", (socket.AF_INET, socket.AF_INET6))
+        await SystemBackend().look_up("name.example", [(socket.AF_INET, socket.AF_INET6)])
     assert caught.value.reason is reason
 
 
@@ -595,7 +651,7 @@ async def test_the_systems_silence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dns, "LOOKUP_SECONDS", 0.01)
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", hangs)
     with pytest.raises(LookupFailedError) as caught:
-        await SystemBackend().look_up("name.example", (socket.AF_INET,))
+        await SystemBackend().look_up("name.example", [(socket.AF_INET,)])
     assert caught.value.reason is Reason.DNS_TIMEOUT
 
 

@@ -8,6 +8,8 @@ Not in here: connecting, and whether an address may be asked.
 Choices:
 - A and AAAA are asked apart. One c-ares call for both reports the status of whichever answer came last: a failure of
   one half could hide behind a denial of the other and a live name be called missing.
+- Where this machine has no IPv6, AAAA is asked only for a name that has no A: nobody needs an address that cannot be
+  reached (getaddrinfo's AI_ADDRCONFIG, RFC 3493 section 6.1). A name is missing only if both were denied.
 - The hosts file comes first, for all families at once: a host pinned there must not get the DNS's other family.
 - The search list is for names without a dot, as in `http://intranet/`. A name with a dot is absolute (libc, and with it
   most browsers, would try it under each search domain too, where a wildcard makes every dead link live).
@@ -17,7 +19,9 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import pathlib
 import socket
+import sys
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple, Protocol
@@ -92,11 +96,15 @@ class Found(NamedTuple):
 class Backend(Protocol):
     """Who really asks."""
 
-    async def look_up(self, host: str, families: Sequence[socket.AddressFamily]) -> Found:
-        """The addresses of `host`. Raises LookupFailedError, within LOOKUP_SECONDS."""
+    async def look_up(self, host: str, rounds: Sequence[Sequence[socket.AddressFamily]]) -> Found:
+        """The addresses of `host`; see `Names.rounds`. Raises LookupFailedError, within LOOKUP_SECONDS."""
 
     async def aclose(self) -> None:
         """Give up what is still asked."""
+
+
+def _rounds(families: tuple[socket.AddressFamily, ...]) -> Sequence[tuple[socket.AddressFamily, ...]]:
+    return (families,) if len(families) == 1 or has_ipv6() else tuple((family,) for family in families)
 
 
 class Names:
@@ -104,6 +112,8 @@ class Names:
 
     def __init__(self, options: TransportOptions) -> None:
         self.families = _FAMILIES[options.family]
+        self.rounds = _rounds(self.families)
+        """The families to ask for: those of a round together, a later round where none of them has an address."""
         self._overrides: dict[tuple[str, int], list[str]] = {}
         for host, port, address in options.resolve:
             self._overrides.setdefault((host.lower().rstrip("."), port), []).append(address.strip("[]"))
@@ -190,7 +200,7 @@ class Resolver:
         loop = asyncio.get_running_loop()
         begun = loop.time()
         try:
-            found = await self._backend.look_up(name, self._names.families)
+            found = await self._backend.look_up(name, self._names.rounds)
         except LookupFailedError as error:
             found = error
         finally:
@@ -221,7 +231,8 @@ def _special(name: str, families: Sequence[socket.AddressFamily]) -> Found | Loo
         return LookupFailedError(
             Reason.DNS_NOT_FOUND, f"{clip(name)} exists within Tor only: ask it through Tor's SOCKS proxy"
         )
-    if len(name) > LONGEST_NAME or not all(0 < len(label) <= LONGEST_LABEL for label in name.split(".")):
+    is_long = len(name) > LONGEST_LABEL and (len(name) > LONGEST_NAME or max(map(len, name.split("."))) > LONGEST_LABEL)
+    if is_long or not name or name[0] == "." or ".." in name:
         return LookupFailedError(Reason.DNS_NOT_FOUND, f"{clip(name)} cannot exist: it is not a name the DNS can hold")
     return None
 
@@ -256,36 +267,39 @@ class AresBackend:
         self._hosts_file = HostsFile(hosts_path())
         self._dns = aiodns.DNSResolver(list(options.resolvers) or None, timeout=QUERY_SECONDS, tries=QUERY_TRIES)
 
-    async def look_up(self, host: str, families: Sequence[socket.AddressFamily]) -> Found:
-        """The hosts file's addresses, or else the DNS's of each of `families`, the machine's preferred one first."""
-        pinned = self._hosts_file.addresses(host, families)
+    async def look_up(self, host: str, rounds: Sequence[Sequence[socket.AddressFamily]]) -> Found:
+        """The hosts file's addresses, or else the DNS's, the machine's preferred family first."""
+        pinned = self._hosts_file.addresses(host, [family for families in rounds for family in families])
         if pinned:
             return Found(pinned, MIN_REMEMBERED_SECONDS)
         name = f"{host}." if "." in host else host  # with a final dot c-ares leaves the search list alone
-        halves = {family: self._dns.getaddrinfo(name, family=family) for family in families}
+        due = asyncio.get_running_loop().time() + LOOKUP_SECONDS
+        halves: dict[socket.AddressFamily, asyncio.Future[Any]] = {}
+        error = CLOSED
         try:
-            await self._wait(halves)
-            found = combined(host, [_half_of(half) for half in halves.values()])
+            for families in rounds:
+                halves |= {family: self._dns.getaddrinfo(name, family=family) for family in families}
+                await self._wait(halves, due)
+                found = combined(host, [_half_of(half) for half in halves.values()])
+                if isinstance(found, Found):
+                    return found
+                error = found
         finally:
             for half in halves.values():
                 if not half.cancel() and not half.cancelled():
                     half.exception()  # looked at, or asyncio would complain of it when nobody waits any more
-        if isinstance(found, LookupFailedError):
-            raise found
-        return found
+        raise error
 
     @staticmethod
-    async def _wait(halves: dict[socket.AddressFamily, asyncio.Future[Any]]) -> None:
-        """Until all have answered, or A has and AAAA takes too long, or the look-up's time is up."""
-        patience = LOOKUP_SECONDS
+    async def _wait(halves: dict[socket.AddressFamily, asyncio.Future[Any]], due: float) -> None:
+        """Until all have answered, or A has and AAAA takes too long, or it is `due`."""
+        time = asyncio.get_running_loop().time
         ipv4 = halves.get(socket.AF_INET)
         if ipv4 is not None and len(halves) > 1:
-            loop = asyncio.get_running_loop()
-            begun = loop.time()
-            await asyncio.wait([ipv4], timeout=LOOKUP_SECONDS)
-            has_addresses = ipv4.done() and ipv4.exception() is None
-            patience = RESOLUTION_DELAY_SECONDS if has_addresses else max(0.0, LOOKUP_SECONDS - (loop.time() - begun))
-        await asyncio.wait(halves.values(), timeout=patience)
+            await asyncio.wait([ipv4], timeout=max(0.0, due - time()))
+            if ipv4.done() and ipv4.exception() is None:
+                due = time() + RESOLUTION_DELAY_SECONDS
+        await asyncio.wait(halves.values(), timeout=max(0.0, due - time()))
 
     async def aclose(self) -> None:
         """End the channel; c-ares gives what is still asked up."""
@@ -368,6 +382,22 @@ def _denied(host: str, errors: Sequence[int]) -> LookupFailedError:
 
 
 @functools.cache
+def has_ipv6() -> bool:
+    """Whether this machine has an IPv6 address beside ::1 and link-local ones. True where that is unknown."""
+    try:
+        return _names_ipv6(pathlib.Path("/proc/net/if_inet6").read_text("ascii"))
+    except FileNotFoundError:
+        return sys.platform != "linux"  # there it is missing where IPv6 is switched off
+    except (OSError, ValueError, IndexError):
+        return True
+
+
+def _names_ipv6(table: str) -> bool:
+    """Whether `table`, in the form of Linux's if_inet6, has an address whose scope is neither the host nor the link."""
+    return any(line.split()[3] not in ("10", "20") for line in table.splitlines())
+
+
+@functools.cache
 def _has_ipv6_route() -> bool:
     """Whether this machine has a route to the IPv6 internet. Nothing is sent: UDP's connect only looks the route up."""
     try:
@@ -384,8 +414,9 @@ def _has_ipv6_route() -> bool:
 class SystemBackend:
     """Look-ups by getaddrinfo on the loop's threads, where aiodns cannot run. Tells less apart, and knows no TTL."""
 
-    async def look_up(self, host: str, families: Sequence[socket.AddressFamily]) -> Found:
+    async def look_up(self, host: str, rounds: Sequence[Sequence[socket.AddressFamily]]) -> Found:
         """The addresses of `host` in the system's own order."""
+        families = [family for families in rounds for family in families]
         family = families[0] if len(families) == 1 else socket.AF_UNSPEC
         loop = asyncio.get_running_loop()
         try:

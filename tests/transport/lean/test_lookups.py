@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 
 import pytest
+from dnslib import QTYPE, RR, A, DNSRecord  # type: ignore[import-untyped]  # has no stubs
 
 from urlsweep.core.model import Failure, Reason, Request
 from urlsweep.testing import dns
@@ -27,10 +29,14 @@ async def server() -> AsyncIterator[dns.DnsServer]:
 
 @pytest.fixture
 async def transport(server: dns.DnsServer) -> AsyncIterator[LeanTransport]:
-    options = TransportOptions(resolvers=(server.address,), proxies_from_environment=False)
-    made = LeanTransport(options, needed_fields=())
+    made = transport_by(server)
     yield made
     await made.aclose()
+
+
+def transport_by(server: dns.DnsServer) -> LeanTransport:
+    options = TransportOptions(resolvers=(server.address,), proxies_from_environment=False)
+    return LeanTransport(options, needed_fields=())
 
 
 def ask(host: str, seconds: float = 5.0) -> Request:
@@ -48,9 +54,10 @@ async def test_more_names_than_fit_are_all_looked_up(
     assert len(asked) == len(set(asked)) == 600  # A and AAAA, once each
 
 
-async def test_dead_names_keep_no_others_waiting(transport: LeanTransport, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lookups, "AT_ONCE", 4)
+async def test_dead_names_keep_no_others_waiting(server: dns.DnsServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lookups, "QUESTIONS_AT_ONCE", 8)
     monkeypatch.setattr(lookups, "SLOW_SECONDS", 0.05)
+    transport = transport_by(server)
     dead = [asyncio.create_task(transport.send(ask(f"dead{number}.test", 2.0))) for number in range(8)]
     await asyncio.sleep(0)
     good = await transport.send(ask("good1.test", 2.0))
@@ -60,6 +67,30 @@ async def test_dead_names_keep_no_others_waiting(transport: LeanTransport, monke
     for task in dead:
         task.cancel()
     await asyncio.gather(*dead, return_exceptions=True)
+    await transport.aclose()
+
+
+async def test_answers_that_came_while_the_loop_was_busy_are_not_late() -> None:
+    """Or a program that begins with work of its own would lose its name server to c-ares, which is slower."""
+    names = [f"good{number}.test" for number in range(lookups.UNHEARD_LIMIT)]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+        server.settimeout(5)
+        resolvers = (f"127.0.0.1:{server.getsockname()[1]}",)
+        transport = LeanTransport(
+            TransportOptions(resolvers=resolvers, family="ipv4", proxies_from_environment=False), needed_fields=()
+        )
+        asked = [asyncio.create_task(transport.lookups.addresses(name, 80)) for name in names]
+        await asyncio.sleep(0)
+        for _ in names:  # from here on the loop does not run
+            query, client = server.recvfrom(512)
+            reply = DNSRecord.parse(query).reply()
+            reply.add_answer(RR(reply.q.qname, QTYPE.A, rdata=A("127.0.0.1"), ttl=60))
+            server.sendto(reply.pack(), client)
+        transport.lookups.on_tick(asyncio.get_running_loop().time() + lookups.SLOW_SECONDS)
+        assert not transport.lookups.is_busy
+        assert await asyncio.gather(*asked) == [("127.0.0.1",)] * len(names)
+        await transport.aclose()
 
 
 async def test_closing_ends_look_ups(transport: LeanTransport) -> None:

@@ -145,9 +145,7 @@ async def halves_of(answer: Callable[[bytes], list[bytes]], count: int) -> list[
     bugs: list[Exception] = []
     watching = poller(loop, bugs.append)
     port = transport.get_extra_info("sockname")[1]
-    asker = NameServer(
-        watching, f"127.0.0.1:{port}", lambda *said: told.put_nowait(said[2]), lambda: None, lambda: None
-    )
+    asker = NameServer(watching, f"127.0.0.1:{port}", lambda *said: told.put_nowait(said[2]), lambda: None)
     asker.ask(NAME, [socket.AF_INET], None)
     async with asyncio.timeout(5):
         halves = [await told.get() for _ in range(count)]

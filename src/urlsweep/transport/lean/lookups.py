@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from urlsweep.transport import dns
@@ -25,9 +25,9 @@ from urlsweep.transport.lean.nameserver import NameServer
 from urlsweep.transport.lean.poller import Poller
 from urlsweep.transport.options import TransportOptions
 
-AT_ONCE: Final = 64
-"""Look-ups that are sent and not answered yet. Each is two datagrams, and Linux holds some 166 small ones for a socket
-(212,992 bytes, at 1,280 each): of 200 a few were lost, here or at a name server beside us, and asked again late."""
+QUESTIONS_AT_ONCE: Final = 128
+"""Questions that are sent and not answered yet. Each answer is a datagram, and Linux holds some 166 small ones for a
+socket (212,992 bytes, at 1,280 each). Of more a few are lost, here or at a name server beside us."""
 
 SLOW_SECONDS: Final = 0.5
 """What takes longer counts no more among these: names whose servers are dead must not keep all others waiting. It is
@@ -41,7 +41,7 @@ OnFound = Callable[[Found | LookupFailedError], None]
 
 
 class _Lookup:
-    __slots__ = ("begun", "due", "halves", "is_slow", "left", "name", "numbers", "waiting")
+    __slots__ = ("begun", "due", "halves", "is_slow", "left", "name", "numbers", "rounds", "waiting")
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -52,6 +52,7 @@ class _Lookup:
         self.is_slow = False
         self.numbers: list[int] = []  # of the questions that we asked ourselves
         self.left: tuple[socket.AddressFamily, ...] = ()  # the families that c-ares has been asked for
+        self.rounds = 0  # of the families, that have been asked for
 
 
 class Lookups:
@@ -70,6 +71,7 @@ class Lookups:
         self._on_bug = on_bug
         self._servers = list(options.resolvers)
         self._names = Names(options)
+        self._most_counted = QUESTIONS_AT_ONCE // len(self._names.rounds[0])
         self._hosts_file = HostsFile(hosts_path())
         self._ares: Ares | None = None  # made at the first look-up
         self._server: NameServer | None = None  # made then, too; none where it would be of no use
@@ -123,6 +125,8 @@ class Lookups:
     def on_tick(self, now: float) -> None:
         """Let time-outs happen."""
         if self._ares is not None and self._sent:
+            if self._server is not None:
+                self._server.on_ready()  # what came while the loop was busy is not late
             self._ares.on_tick()
         for lookup in list(self._sent.values()):
             if now >= lookup.due:
@@ -133,7 +137,7 @@ class Lookups:
                 if lookup.numbers and self._ares is not None:
                     self._unheard += 1
                     # An answer to what was asked before still counts.
-                    self._leave_to(self._ares, lookup, self._names.families)
+                    self._leave_to(self._ares, lookup, lookup.halves)
         if self._unheard >= UNHEARD_LIMIT:
             self._leave_server()
         self._send_queued()
@@ -158,32 +162,36 @@ class Lookups:
     # -- asking
 
     def _send_queued(self) -> None:
-        while self._queue and self._counted < AT_ONCE:
+        while self._queue and self._counted < self._most_counted:
             self._send(self._queue.popleft())
 
     def _send(self, lookup: _Lookup) -> None:
-        ares = self._ares or self._begin()
         lookup.begun = self._loop.time()
         lookup.due = lookup.begun + dns.LOOKUP_SECONDS
         self._sent[lookup.name] = lookup
         self._counted += 1
-        for family in self._names.families:
+        self._ask_next(lookup)
+
+    def _ask_next(self, lookup: _Lookup) -> None:
+        """Ask for the families of the next round."""
+        ares = self._ares or self._begin()
+        families = self._names.rounds[lookup.rounds]
+        lookup.rounds += 1
+        for family in families:
             lookup.halves[family] = None
-        if self._server is not None and self._server.can_ask_for(lookup.name):
+        if self._server is not None and not lookup.is_slow and self._server.can_ask_for(lookup.name):
             try:
-                lookup.numbers = self._server.ask(lookup.name, self._names.families, lookup)
+                lookup.numbers += self._server.ask(lookup.name, families, lookup)
                 return
             except OSError:  # no room for it in the kernel, or nobody there: c-ares will see
                 pass
-        self._leave_to(ares, lookup, self._names.families)
+        self._leave_to(ares, lookup, families)
 
     def _begin(self) -> Ares:
         ares = self._ares = Ares(self._loop, self._servers, self._on_ares)
         if (address := ares.first_server) is not None:
             try:
-                self._server = NameServer(
-                    self._poller, address, self._on_plain_half, self._leave_server, self._send_queued
-                )
+                self._server = NameServer(self._poller, address, self._on_plain_half, self._leave_server)
             except (OSError, ValueError):
                 pass  # not where we could ask it
         return ares
@@ -196,10 +204,10 @@ class Lookups:
         self._server = None
         for lookup in list(self._sent.values()):
             if lookup.numbers and not lookup.is_slow:
-                self._leave_to(self._ares, lookup, self._names.families)
+                self._leave_to(self._ares, lookup, lookup.halves)
             lookup.numbers = []
 
-    def _leave_to(self, ares: Ares, lookup: _Lookup, families: Sequence[socket.AddressFamily]) -> None:
+    def _leave_to(self, ares: Ares, lookup: _Lookup, families: Iterable[socket.AddressFamily]) -> None:
         for family in families:
             if lookup.halves[family] is None and family not in lookup.left:
                 lookup.left += (family,)
@@ -218,7 +226,6 @@ class Lookups:
             now = self._loop.time()
             for lookup, family, half in answers:
                 self._take(lookup, family, half, now)
-            self._send_queued()
         except Exception as error:
             self._on_bug(error)
 
@@ -228,7 +235,10 @@ class Lookups:
             return
         halves[family] = half
         if None not in halves.values():
-            self._settle(lookup, now)
+            if half.status is not None and lookup.rounds < len(self._names.rounds):
+                self._ask_next(lookup)
+            else:
+                self._settle(lookup, now)
         elif family is socket.AF_INET and half.status is None:
             lookup.due = min(lookup.due, now + dns.RESOLUTION_DELAY_SECONDS)
 
@@ -241,5 +251,6 @@ class Lookups:
         self.lookup_seconds += now - lookup.begun
         found = combined(lookup.name, list(lookup.halves.values()))
         self._names.learn(lookup.name, found, now)
+        self._send_queued()  # first: the name server is at it while others are called
         for on_found in lookup.waiting:
             on_found(found)

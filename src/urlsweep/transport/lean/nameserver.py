@@ -50,20 +50,16 @@ OnHalf = Callable[[Any, socket.AddressFamily, Half | None], None]
 class NameServer:
     """One name server. Everything asked of it carries a mark of the asker's choice."""
 
-    def __init__(
-        self, poller: Poller, address: str, on_half: OnHalf, on_lost: Callable[[], None], on_read: Callable[[], None]
-    ) -> None:
+    def __init__(self, poller: Poller, address: str, on_half: OnHalf, on_lost: Callable[[], None]) -> None:
         """`address` as c-ares spells it: ``127.0.0.1:53``, ``[::1]:53``, ``[fe80::1]:53%eth0``.
 
-        `on_half` is called with a mark, a family and what came of the question, `on_read` after a batch of these;
-        `on_lost` when the server cannot be spoken to at all. None of them from within `ask`. Raises OSError or
-        ValueError for what cannot be asked.
+        `on_half` is called with a mark, a family and what came of the question, `on_lost` when the server cannot be
+        spoken to at all; neither from within `ask`. Raises OSError or ValueError for what cannot be asked.
         """
         host, port, scope = _parts(address)
         self._poller = poller
         self._on_half = on_half
         self._on_lost = on_lost
-        self._on_read = on_read
         self._open: dict[int, tuple[bytes, Any, socket.AddressFamily]] = {}  # number -> question, mark, family
         self._numbers = _random_numbers()
         self._is_closed = False
@@ -115,7 +111,7 @@ class NameServer:
             self._poller.close(self._sock)
 
     def on_ready(self) -> None:
-        """The poller calls."""
+        """The poller calls, and who wants to know what has come by now."""
         for _ in range(READ_AT_ONCE):
             try:
                 message = self._sock.recv(BUFFER_BYTES)
@@ -127,7 +123,6 @@ class NameServer:
             self._take(message)
             if self._is_closed:
                 return
-        self._on_read()
 
     def _take(self, message: bytes) -> None:
         number = int.from_bytes(message[:2], "big")

@@ -113,7 +113,6 @@ class EpollPoller:
         """See `Poller.close`."""
         if self._watchers.pop(sock.fileno(), None) is not None and self._closing is not None:
             # Its number must not be given to a new socket while what is told of the old one is still being looked at.
-            self._epoll.unregister(sock.fileno())
             self._closing.append(sock)
         else:
             sock.close()  # which takes it out of the epoll too
