@@ -69,7 +69,7 @@ def test_targets_are_read_from_anywhere_by_pages(tmp_path: Path, start: int) -> 
 
 
 def test_more_rows_than_a_statement_takes(tmp_path: Path) -> None:
-    number = 2 * ROWS_A_STATEMENT + 3
+    number = 2 * ROWS_A_STATEMENT[0] + 3
     filled(tmp_path / "a.run", number, range(number))
     with RunFile.open(tmp_path / "a.run") as run_file:
         assert sum(found is not None for _, _, found in run_file.rows()) == number
