@@ -14,8 +14,29 @@ from typing import Final
 _LIBRARIES: Final = ("urlsweep", "aiohttp", "uvloop", "aiodns", "pycares", "httptools")
 
 _ASK: Final = f"""
-import importlib.metadata as m, json, platform, ssl
-found = {{"Python": platform.python_version(), "OpenSSL": ssl.OPENSSL_VERSION.split()[1]}}
+import importlib.metadata as m, json, platform, ssl, timeit
+
+class Kept:
+    __slots__ = ("number", "texts")
+
+    def __init__(self, number):
+        self.number = number
+        self.texts = {{}}
+
+    def keep(self, key):
+        self.texts[key] = str(self.number).encode()
+        return self.texts.get(key)
+
+def work():
+    for number in range(100_000):
+        kept = Kept(number)
+        kept.keep(number)
+        kept.keep("last")
+
+# The same version takes up to a third longer where it was built without the compiler's profile of it.
+taken = min(timeit.repeat(work, number=1, repeat=5))
+python = f"{{platform.python_version()}} ({{taken * 1000:.0f}} ms for 100,000 small objects)"
+found = {{"Python": python, "OpenSSL": ssl.OPENSSL_VERSION.split()[1]}}
 for name in {_LIBRARIES!r}:
     try:
         found[name] = m.version(name)
