@@ -19,6 +19,7 @@ from urlsweep.asking import Asker, Asking, Crew, Job, Owner, SweepError
 from urlsweep.core.check import Verdict
 from urlsweep.core.limits import Limits
 from urlsweep.core.model import Fault, Reason, Result, Target
+from urlsweep.core.nesting import NESTING_LIMIT
 from urlsweep.core.pacer import Gated
 from urlsweep.core.policy import Policy
 from urlsweep.core.summary import Summary
@@ -33,9 +34,6 @@ stays flat."""
 
 WINDOW_CHARACTERS: Final = 64 * 1024 * 1024
 """And as many characters of URLs and of what stands beside them in their rows: a JSON object may hold a whole page."""
-
-DEEPEST_INPUT: Final = 100
-"""Levels of a JSON object that are counted for it."""
 
 READ_AHEAD: Final = 4
 """Targets read ahead per slot while there is something ready to ask; further only when slots stand empty, or are held
@@ -75,7 +73,7 @@ def _characters_of(target: Target | Result) -> int:
 def _characters_in(value: object, depth: int = 0) -> int:
     if isinstance(value, str):
         return len(value)
-    if not isinstance(value, Mapping | list | tuple) or depth > DEEPEST_INPUT:
+    if not isinstance(value, Mapping | list | tuple) or depth > NESTING_LIMIT:
         return 0
     items = itertools.chain(value, value.values()) if isinstance(value, Mapping) else value
     return sum(_characters_in(item, depth + 1) for item in items)

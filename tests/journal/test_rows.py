@@ -35,7 +35,7 @@ def test_what_nests_too_deep_is_left_out_with_a_word() -> None:
     for _ in range(100_000):
         deep = [deep]
     [found] = decode_targets(encode_targets([Target("u", "list:1", {"id": 7, "deep": deep})]))
-    assert found == Target("u", "list:1", {"id": "7", "deep": "(nested too deep to be kept)"})
+    assert found == Target("u", "list:1", {"id": 7, "deep": "(nested too deep to be kept)"})
 
 
 def test_a_row_costs_few_bytes() -> None:

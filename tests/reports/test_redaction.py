@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from urlsweep.core.model import Hop, Outcome, Result
+from urlsweep.core.nesting import NESTING_LIMIT
 from urlsweep.core.summary import Summary
 from urlsweep.reports.json_lines import encode_row
-from urlsweep.reports.redaction import NESTING_LIMIT, Redactor
+from urlsweep.reports.redaction import Redactor
 
 SECRET = "p@ss/wörd +1"
 

@@ -15,11 +15,14 @@ from typing import Any, Final
 import msgspec
 
 from urlsweep.core.model import Category, Fault, Hop, Outcome, Result, Target
+from urlsweep.core.nesting import is_too_deep
 
 _SAME: Final = ""  # in the place of a final URL: it is the URL as given. No URL is empty
 
 _PACKED: Final = b"M"  # what follows is MessagePack, ...
 _SPELLED: Final = b"J"  # ... or JSON
+
+_TOO_DEEP: Final = "(nested too deep to be kept)"
 
 _FASTEST: Final = 1  # zlib's level: 6 saves a tenth more of a list of URLs and takes four times as long
 
@@ -101,8 +104,17 @@ def decode_row(data: bytes, target: Target) -> Result:
 
 def encode_targets(targets: Iterable[Target]) -> bytes:
     """A run of targets, compressed together: lists of URLs shrink to a fifth."""
-    listed = [_Listed(target.url, target.found_in, target.input, target.fault) for target in targets]
+    listed = [
+        _Listed(target.url, target.found_in, target.input and _kept(target.input), target.fault) for target in targets
+    ]
     return zlib.compress(_encode(listed), _FASTEST)
+
+
+def _kept(given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """`given`, but for what nests too deep: it was made to exhaust whoever reads it."""
+    if not is_too_deep(given):
+        return given
+    return {name: _TOO_DEEP if is_too_deep(item, 1) else item for name, item in given.items()}
 
 
 def decode_targets(data: bytes) -> list[Target]:
@@ -118,37 +130,13 @@ def decode_targets(data: bytes) -> list[Target]:
 def _encode(value: object) -> bytes:
     try:
         return _PACKED + _pack(value)
-    except (UnicodeEncodeError, OverflowError, TypeError, RecursionError):
+    except (UnicodeEncodeError, OverflowError, TypeError):
         # Lone surrogates, integers beyond 64 bits, keys that are no texts: the standard library's JSON holds them all.
-        try:
-            return _SPELLED + json.dumps(_plain(value), default=str).encode("ascii")
-        except RecursionError:
-            return _SPELLED + json.dumps(_plain(_shallow(value)), default=str).encode("ascii")
+        return _SPELLED + json.dumps(_plain(value), default=str).encode("ascii")
 
 
 def _plain(value: object) -> object:
     return msgspec.to_builtins(value, enc_hook=_other, str_keys=True)
-
-
-def _shallow(value: object) -> object:
-    """Targets without what makes one of them nest too deep: it was made to exhaust whoever reads it."""
-    if not isinstance(value, list):
-        return value
-    return [
-        _Listed(entry.url, entry.found_in, entry.input and _told(entry.input), entry.fault)
-        for entry in value
-        if isinstance(entry, _Listed)
-    ]
-
-
-def _told(given: Mapping[str, object]) -> dict[str, str]:
-    told = {}
-    for name, item in given.items():
-        try:
-            told[name] = str(item)
-        except RecursionError:
-            told[name] = "(nested too deep to be kept)"
-    return told
 
 
 def _convert(data: bytes, kind: Any) -> Any:

@@ -20,6 +20,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, Self
+from urllib.parse import quote
 
 import msgspec
 
@@ -37,10 +38,10 @@ PAGE: Final = 2_000
 """Targets or rows that are read at once."""
 
 ROWS_A_STATEMENT: Final = (4_096, 1_024, 256, 64, 16, 4, 1)
-"""Rows that one INSERT takes, the most first. Python gives the interpreter's lock away at each statement and waits up to
-5 ms to get it back from a busy loop: with executemany, which does so for each row, a row took 870 µs beside one. In few
-sizes, for SQLite to have each compiled once: compiling a new one for every number of rows took nearly half of a row's
-time (1.4 µs, so 0.8)."""
+"""Rows that one INSERT takes, the most first. Python gives the interpreter's lock away at each statement and waits up
+to 5 ms to get it back from a busy loop: with executemany, which does so for each row, a row took 870 µs beside one. In
+few sizes, for SQLite to compile each once: one for every number of rows took nearly half of a row's time (1.4 µs; now
+0.8)."""
 
 _SCHEMA: Final = (
     f"PRAGMA application_id = {APPLICATION_ID}",
@@ -306,8 +307,10 @@ def encode_fact(value: object) -> str:
 def _connect(path: Path) -> sqlite3.Connection:
     # Never made by opening it; a second process learns at once that the file is taken. All statements that are used
     # again and again are remembered; one that inserts some hundred rows takes a hundred kilobytes.
+    absolute = path.absolute().as_posix()
+    slash = "" if absolute.startswith("/") else "/"  # before a drive's letter
     return sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode=rw",
+        f"file://{slash}{quote(os.fsencode(absolute), safe='/:')}?mode=rw",  # Path.as_uri imports an HTTP client
         uri=True,
         isolation_level=None,
         timeout=0.2,

@@ -12,15 +12,12 @@ from typing import Any, BinaryIO, Final
 import msgspec
 
 from urlsweep.core.model import Result
+from urlsweep.core.nesting import NESTING_LIMIT, is_too_deep
 from urlsweep.core.summary import Summary
 from urlsweep.reports.escaping import escape_json
 from urlsweep.reports.options import ReportOptions
 
 _NO_INPUT: Final = b',"input":null}'
-
-NESTING_LIMIT: Final = 100
-"""Levels of an input value that are written where it could not be encoded in one go: what nests deeper than that was
-made to exhaust a parser."""
 
 
 class JsonLinesReport:
@@ -43,9 +40,10 @@ class JsonLinesReport:
 def encode_row(result: Result, *, is_shown: bool = False) -> bytes:
     """The row as one JSON object without a line feed; safe for a terminal where `is_shown`."""
     # `input` is the struct's last field: to cut its null off is cheaper than to build another struct without it.
-    encoded = encode_value(result)
     if result.input is None:
-        encoded = encoded.removesuffix(_NO_INPUT) + b"}"
+        encoded = _encoded(result).removesuffix(_NO_INPUT) + b"}"
+    else:
+        encoded = _encoded(_plain(result) if is_too_deep(result.input) else result)
     return escape_json(encoded.decode()).encode() if is_shown else encoded
 
 
@@ -53,12 +51,16 @@ def encode_value(value: object) -> bytes:
     r"""`value` as JSON in UTF-8.
 
     A lone surrogate is spelled out (``\udc80``), a key or a value of no JSON type becomes its text, and what nests
-    deeper than `NESTING_LIMIT` where nesting is the trouble is left out with a word in its place.
+    deeper than `NESTING_LIMIT` is left out with a word in its place.
     """
+    return _encoded(_plain(value) if is_too_deep(value) else value)
+
+
+def _encoded(value: object) -> bytes:
     try:
         return _ENCODER.encode(value)
-    except (UnicodeEncodeError, TypeError, RecursionError):
-        return _ENCODER.encode(_plain(msgspec.structs.asdict(value) if isinstance(value, msgspec.Struct) else value))
+    except (UnicodeEncodeError, TypeError):
+        return _ENCODER.encode(_plain(value))
 
 
 def _other(value: Any) -> object:

@@ -15,6 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from urlsweep.core.model import Hop, Result
+from urlsweep.core.nesting import NESTING_LIMIT
 from urlsweep.core.summary import Summary
 from urlsweep.core.urls import redact
 
@@ -22,9 +23,6 @@ MASK: Final = "***"
 
 SHORTEST_SECRET: Final = 4
 """Characters: to replace every occurrence of something shorter would make rows unreadable and tell what it was."""
-
-NESTING_LIMIT: Final = 100
-"""Levels of an input value that are looked through; what nests deeper is masked whole."""
 
 _SHORTEST_BASE64_CORE: Final = 8
 """Characters of Base64 that are taken for a secret's without its first and last byte known: fewer would turn up by
@@ -92,7 +90,7 @@ class Redactor:
             return urls[value] if value in urls else self.text(value)
         if not isinstance(value, Mapping | list | tuple):
             return value
-        if depth > NESTING_LIMIT:
+        if depth > NESTING_LIMIT:  # it is masked whole
             return MASK
         if isinstance(value, Mapping):
             return {self._input(key, urls): self._input(item, urls, depth + 1) for key, item in value.items()}

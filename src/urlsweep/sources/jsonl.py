@@ -6,11 +6,12 @@ Contract: a line that is no such object is an `invalid` row; blank lines are no 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from urlsweep.core.model import Fault, Outcome, Reason, Target
+from urlsweep.core.nesting import is_too_deep
 from urlsweep.core.urls import clip
 from urlsweep.sources.input import Input
 from urlsweep.sources.lines import PERCENT, Block, Lines, LongLine
@@ -49,10 +50,12 @@ class JsonLinesParser:
         except UnicodeDecodeError:
             return _malformed(_shown(line), found_in, "not JSON: its text is not UTF-8")
         except RecursionError:
-            return _malformed(_shown(line), found_in, "not readable as JSON: nested too deep")
+            return _malformed(_shown(line), found_in, _TOO_DEEP)
         if isinstance(value, list):
             hint = "one object a line was expected (`jq -c '.[]'` makes that of a JSON array)"
             return _malformed(_shown(line), found_in, hint)
+        if is_too_deep(value):
+            return _malformed(_shown(line), found_in, _TOO_DEEP)
         if not isinstance(value, dict):
             return _malformed(_shown(line), found_in, 'not a JSON object: {"url": ...} was expected')
         url = value.get("url")
@@ -61,6 +64,9 @@ class JsonLinesParser:
             return _malformed(_shown(line), found_in, f'"url" {wrong}: {{"url": "https://..."}} was expected', value)
         del value["url"]
         return Target(url.strip(), found_in, value or None)
+
+
+_TOO_DEEP: Final = "not readable as JSON: nested too deep"
 
 
 def _malformed(url: str, found_in: str, detail: str, beside: dict[str, Any] | None = None) -> Target:

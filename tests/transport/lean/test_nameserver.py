@@ -38,9 +38,9 @@ def reply(family: socket.AddressFamily, *records: str) -> dnslib.DNSRecord:
             made.add_answer(dnslib.RR(owner, dnslib.QTYPE.CNAME, rdata=dnslib.CNAME(record), ttl=7))
             owner = record
         else:
-            is_ipv4 = "." in record
-            kind, data = (dnslib.QTYPE.A, dnslib.A) if is_ipv4 else (dnslib.QTYPE.AAAA, dnslib.AAAA)
-            made.add_answer(dnslib.RR(owner, kind, rdata=data(record), ttl=60))
+            address = ipaddress.ip_address(record)
+            kind, data = (dnslib.QTYPE.A, dnslib.A) if address.version == 4 else (dnslib.QTYPE.AAAA, dnslib.AAAA)
+            made.add_answer(dnslib.RR(owner, kind, rdata=data(tuple(address.packed)), ttl=60))
     return made
 
 
