@@ -26,6 +26,7 @@ from urlsweep.core.pressure import MAYBE_ITS_OWN, Pressure
 from urlsweep.core.ticket import Ticket
 from urlsweep.core.turn import Turn
 from urlsweep.core.urls import Url
+from urlsweep.transport.lean.race import HELD_SECONDS
 
 WINDOW: Final = 100_000
 """Targets that have been read and not settled, at the most, as in the engine."""
@@ -35,9 +36,6 @@ LONGEST_RUN: Final = 7 * 86_400.0
 
 WAKES_IN_VAIN: Final = 10_000
 """In a row, and ten for each host: more than a world can need, so that a Pacer that never ends is told."""
-
-
-_CONNECT_TIMEOUTS: Final = (Reason.CONNECT_TIMEOUT, Reason.DNS_TIMEOUT)
 
 
 class StuckError(RuntimeError):
@@ -236,35 +234,50 @@ class _Run:
             if at_once == CAP:
                 record.capped_at[number] = now
         seconds, event = self._world.ask(number, job.page, now)
-        if isinstance(event, Failure) and event.reason in _CONNECT_TIMEOUTS and job.request is not None:
-            seconds, event = self._connecting(number, seconds, event, job.request)
+        if job.request is not None:
+            if isinstance(event, Failure) and event.reason is Reason.DNS_TIMEOUT:
+                seconds = min(seconds, job.request.connect_timeout)
+            elif isinstance(event, Failure) and event.reason is Reason.CONNECT_TIMEOUT:
+                seconds, event = self._connecting(number, math.inf, event, job.request)
+            elif self._world.hosts[number].connect_seconds:
+                connecting, event = self._connecting(
+                    number, self._world.hosts[number].connect_seconds, event, job.request
+                )
+                seconds = connecting + seconds if isinstance(event, Reply) else connecting
         if number == self._trace:
             self._note(event, at_once)
         heapq.heappush(self._coming, (now + seconds, record.requests, ticket, job, event))
         self._now = now + self._clock.per_request
 
-    def _connecting(self, number: int, seconds: float, event: Failure, request: Request) -> tuple[float, Failure]:
-        """How long `request` waits for a connection that would be known to fail after `seconds`, and what it is told.
+    def _connecting(self, number: int, needed: float, event: Event, request: Request) -> tuple[float, Event]:
+        """How long `request` waits for a host that accepts a connection `needed` seconds after an attempt began, and
+        what becomes of it: `event` where it stands in time.
 
         As the lean transport does it: of a host's attempts the oldest goes on after its request, for its own time,
-        where there are fewer of these than slots; the host's next request takes it over.
+        where there are fewer of these than slots; the host's next request takes it over, or the connection that came
+        of it meanwhile.
         """
+        now = self._now
         window = min(request.connect_timeout, request.reach_timeout)
-        if seconds <= window or event.reason is not Reason.CONNECT_TIMEOUT:
-            return min(seconds, window), event
-        event = msgspec.structs.replace(event, elapsed=window)
-        ended = self._now + window
-        begun, ends = self._left.pop(number, (0.0, 0.0))
-        if ends <= ended:
-            begun, ends = self._now, self._now + request.attempt_timeout
-        if ends <= ended:
-            return window, event
+        began, ends = self._left.pop(number, (now, now))
+        if ends <= now:
+            began = now
+        if min(now + needed, max(now, began + needed)) <= now + window:
+            return max(0.0, began + needed - now), event
+        detail = f"simulated: no connection within {window:g} s"
+        failure = Failure(Reason.CONNECT_TIMEOUT, detail, window, self._world.hosts[number].address)
+        if ends <= now + window:
+            began, ends = now, now + request.attempt_timeout
+            if needed <= request.attempt_timeout:
+                ends = began + needed + HELD_SECONDS
+        if ends <= now + window:
+            return window, failure
         if len(self._left) >= self._slots:  # some of them will have had their time
-            self._left = {host: left for host, left in self._left.items() if left[1] > self._now}
+            self._left = {host: left for host, left in self._left.items() if left[1] > now}
         if len(self._left) < self._slots:
-            self._left[number] = (begun, ends)
-            event = msgspec.structs.replace(event, under_way=ended - begun)
-        return window, event
+            self._left[number] = (began, ends)
+            failure = msgspec.structs.replace(failure, under_way=now + window - began)
+        return window, failure
 
     def _receive(self) -> None:
         _, _, ticket, job, event = heapq.heappop(self._coming)
