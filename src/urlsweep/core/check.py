@@ -616,7 +616,7 @@ class Check:
         else:
             outcome = Outcome.BROKEN if reason in _PROOFS else Outcome.DOWN
         detail = failure.detail + _on_the_last_of(self._tries_used)
-        if self._waited and reason is Reason.CONNECT_TIMEOUT:
+        if self._waited and reason is Reason.CONNECT_TIMEOUT and failure.address is not None:  # else it is TLS's
             detail += f" ({self._waited + failure.elapsed:.0f} s in all)"
         return self._verdict(outcome, reason, failure, detail)
 
