@@ -464,7 +464,8 @@ class Check:
         whole = min(self._policy.connect_timeout, self._policy.timeout)
         waited = self._waited if host_key == self._waited_for else 0.0
         if self._tries_used + 1 >= self._policy.tries:  # the last try: TLS may take the whole of it, once TCP stands
-            return whole, max(EARLY_CONNECT, whole - waited) if waited else math.inf, 0.0
+            left = math.ceil(10 * (whole - waited)) / 10  # rows tell of it
+            return whole, max(EARLY_CONNECT, left) if waited else math.inf, 0.0
         early = min(whole, EARLY_CONNECT)
         return early, JOINED_CONNECT if waited else math.inf, whole if early < whole else 0.0
 
