@@ -134,6 +134,22 @@ async def test_a_host_that_accepts_while_it_is_asked_again_is_met(full: Full) ->
     await transport.aclose()
 
 
+async def test_a_connection_that_was_about_to_be_told_stays_for_the_next(full: Full) -> None:
+    transport = made()
+    await unaccepted(transport, early(full.url))
+    full.drain()
+    peer = await full.accept()
+    await asyncio.sleep(0.05)  # the transport has seen it, too
+    told: asyncio.Queue[object] = asyncio.Queue()
+    hasty = transport.start(early(full.url), told.put_nowait)
+    hasty.on_due(hasty.due)
+    assert isinstance(told.get_nowait(), Failure)
+    asked = asyncio.create_task(transport.send(last(full.url)))
+    await answer(peer)
+    assert isinstance(await asked, Reply)
+    await transport.aclose()
+
+
 async def test_of_the_attempts_the_oldest_goes_on_for_its_own_time(full: Full) -> None:
     transport = made()
     before = open_sockets()

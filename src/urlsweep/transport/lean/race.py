@@ -143,6 +143,8 @@ class Race:
         self._racer = None
         self._waiting.clear()
         self.due = None
+        if self._winner is not None:  # it was about to be told
+            return now - self._winner.begun
         if not going_on:
             self._is_over = True
             return 0.0
