@@ -256,6 +256,19 @@ class Dead(Host):
         return policy.tries * self._seconds + sum(policy.retry_delay(used) for used in range(1, policy.tries))
 
 
+class Late(Host):
+    """A host that takes its time to accept a connection, each time, and then answers at once."""
+
+    __slots__ = ()
+
+    def __init__(self, key: str, seconds: float) -> None:
+        super().__init__(key, Latency(0.05))
+        self.connect_seconds = seconds
+
+    def ideal(self, urls: int) -> float:
+        return self.connect_seconds + super().ideal(urls)
+
+
 class Flapping(Host):
     """Up for a while, down for a while, over and over: a service that is restarted by its supervisor."""
 

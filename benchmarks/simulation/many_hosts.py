@@ -22,6 +22,7 @@ from benchmarks.simulation.hosts import (
     Flapping,
     Hostile,
     Interrupted,
+    Late,
     Over,
     Slow,
     TokenBucket,
@@ -30,7 +31,7 @@ from benchmarks.simulation.hosts import (
 from benchmarks.simulation.options import Options
 from benchmarks.simulation.run import Record, simulate
 from benchmarks.simulation.sizes import fitted_sizes, sizes_of_list
-from benchmarks.simulation.world import CONNECT_TIMEOUT, Host, Latency, World
+from benchmarks.simulation.world import CONNECT_TIMEOUT, OK, Host, Latency, World
 from urlsweep.core.limits import Limits
 from urlsweep.core.model import Reason
 from urlsweep.core.pacer import Pacer
@@ -141,6 +142,18 @@ def all_dead_hosts(options: Options) -> Iterator[Finding]:
     yield dead_hosts("200 of 2,000, 150 URLs each", [150] * 2000, 0.1, options)
     yield dead_hosts("200 of 2,000, short base", fitted_sizes(10_000, 2000), 0.1, options, is_promised=False)
     yield dead_hosts("200 of 2,000, one URL each", [1] * 2000, 0.1, options, is_promised=False)
+    yield late_hosts(options)
+
+
+def late_hosts(options: Options) -> Finding:
+    """Beside 200 dead hosts, 200 that accept a connection after 4.1 to 9.9 s: all of these are to be met."""
+    late = [Late(f"late-{number}.example:443", 4.1 + 5.8 * number / 199) for number in range(200)]
+    dead = [Dead(f"dead-{number}.example:443") for number in range(200)]
+    world = World((host, 1) for host in [*late, *dead, *(_healthy(number) for number in range(1600))])
+    record = _run(world, options)
+    figure = f"{record.told[OK]:,} of 1,800 met (promised: all)"
+    is_met = record.told[OK] == 1800 and not record.wrong
+    return Finding("200 of 2,000 dead, 200 late", record, None, max(record.most_at_once), figure, is_met)
 
 
 # --- the internet -----------------------------------------------------------------------------------------------------

@@ -14,16 +14,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+import msgspec
+
 from benchmarks.simulation.world import CAP, EPOCH, Event, Truth, World
 from urlsweep.core.check import Ask, Check, HeadTrust, Verdict
 from urlsweep.core.limits import Limits
-from urlsweep.core.model import Failure, Reason, Reply
+from urlsweep.core.model import Failure, Reason, Reply, Request
 from urlsweep.core.pacer import Pacer
 from urlsweep.core.policy import Policy
 from urlsweep.core.pressure import MAYBE_ITS_OWN, Pressure
 from urlsweep.core.ticket import Ticket
 from urlsweep.core.turn import Turn
 from urlsweep.core.urls import Url
+from urlsweep.transport.lean.race import HELD_SECONDS
 
 WINDOW: Final = 100_000
 """Targets that have been read and not settled, at the most, as in the engine."""
@@ -35,9 +38,6 @@ WAKES_IN_VAIN: Final = 10_000
 """In a row, and ten for each host: more than a world can need, so that a Pacer that never ends is told."""
 
 
-_CONNECT_TIMEOUTS: Final = (Reason.CONNECT_TIMEOUT, Reason.DNS_TIMEOUT)
-
-
 class StuckError(RuntimeError):
     """The run cannot go on; the message says what is left."""
 
@@ -45,14 +45,14 @@ class StuckError(RuntimeError):
 class Job:
     """One URL on its way."""
 
-    __slots__ = ("check", "connect_timeout", "failed_at", "host_number", "page")
+    __slots__ = ("check", "failed_at", "host_number", "page", "request")
 
     def __init__(self, host_number: int, page: int) -> None:
         self.host_number = host_number
         self.page = page  # which of its host's URLs it is
         self.check: Check | None = None
         self.failed_at: float | None = None
-        self.connect_timeout = 0.0  # of its next request
+        self.request: Request | None = None  # the next one
 
 
 class Pacing(Protocol):
@@ -142,14 +142,15 @@ def simulate(
     Raises StuckError.
     """
     order = world.order(seed) if order is None else order
-    run = _Run(world, pacer or Pacer(limits or Limits()), seed, clock or Clock(), order, trace)
+    limits = limits or Limits()
+    run = _Run(world, pacer or Pacer(limits), limits, seed, clock or Clock(), order, trace)
     run.sweep()
     return run.record
 
 
 class _Run:
     def __init__(
-        self, world: World, pacer: Pacing, seed: int, clock: Clock, order: list[int], trace: str | None
+        self, world: World, pacer: Pacing, limits: Limits, seed: int, clock: Clock, order: list[int], trace: str | None
     ) -> None:
         count = len(world.hosts)
         self.record = Record(
@@ -170,6 +171,8 @@ class _Run:
         self._most_in_vain = WAKES_IN_VAIN + 10 * count
         self._coming: list[tuple[float, int, Ticket, Job, Event]] = []  # answers, the next one first
         self._now = 0.0
+        self._slots = limits.concurrency
+        self._left: dict[int, tuple[float, float]] = {}  # attempts that outlast their request, by host: begin and end
 
     def sweep(self) -> None:
         """Send what may go, settle what was given up, go on to whatever comes next: an answer or a timer."""
@@ -220,10 +223,10 @@ class _Run:
     def _send(self, ticket: Ticket, job: Job) -> None:
         record, number, now = self.record, job.host_number, self._now
         if ticket.is_control:
-            job.connect_timeout = self._policy.connect_timeout
+            job.request = Check(self._url_of(job), self._policy, self._trust).first().request
         elif job.check is None:
             record.first_sent[number] = min(now, record.first_sent[number])
-            job.connect_timeout = self._check_of(job).first().request.connect_timeout
+            job.request = self._check_of(job).first().request
         record.requests += 1
         self._at_once[number] = at_once = self._at_once[number] + 1
         if at_once > record.most_at_once[number]:
@@ -231,12 +234,50 @@ class _Run:
             if at_once == CAP:
                 record.capped_at[number] = now
         seconds, event = self._world.ask(number, job.page, now)
-        if isinstance(event, Failure) and event.reason in _CONNECT_TIMEOUTS:
-            seconds = min(seconds, job.connect_timeout)
+        if job.request is not None:
+            if isinstance(event, Failure) and event.reason is Reason.DNS_TIMEOUT:
+                seconds = min(seconds, job.request.connect_timeout)
+            elif isinstance(event, Failure) and event.reason is Reason.CONNECT_TIMEOUT:
+                seconds, event = self._connecting(number, math.inf, event, job.request)
+            elif self._world.hosts[number].connect_seconds:
+                connecting, event = self._connecting(
+                    number, self._world.hosts[number].connect_seconds, event, job.request
+                )
+                seconds = connecting + seconds if isinstance(event, Reply) else connecting
         if number == self._trace:
             self._note(event, at_once)
         heapq.heappush(self._coming, (now + seconds, record.requests, ticket, job, event))
         self._now = now + self._clock.per_request
+
+    def _connecting(self, number: int, needed: float, event: Event, request: Request) -> tuple[float, Event]:
+        """How long `request` waits for a host that accepts a connection `needed` seconds after an attempt began, and
+        what becomes of it: `event` where it stands in time.
+
+        As the lean transport does it: of a host's attempts the oldest goes on after its request, for its own time,
+        where there are fewer of these than slots; the host's next request takes it over, or the connection that came
+        of it meanwhile.
+        """
+        now = self._now
+        window = min(request.connect_timeout, request.reach_timeout)
+        began, ends = self._left.pop(number, (now, now))
+        if ends <= now:
+            began = now
+        if min(now + needed, max(now, began + needed)) <= now + window:
+            return max(0.0, began + needed - now), event
+        detail = f"simulated: no connection within {window:g} s"
+        failure = Failure(Reason.CONNECT_TIMEOUT, detail, window, self._world.hosts[number].address)
+        if ends <= now + window:
+            began, ends = now, now + request.attempt_timeout
+            if needed <= request.attempt_timeout:
+                ends = began + needed + HELD_SECONDS
+        if ends <= now + window:
+            return window, failure
+        if len(self._left) >= self._slots:  # some of them will have had their time
+            self._left = {host: left for host, left in self._left.items() if left[1] > now}
+        if len(self._left) < self._slots:
+            self._left[number] = (began, ends)
+            failure = msgspec.structs.replace(failure, under_way=now + window - began)
+        return window, failure
 
     def _receive(self) -> None:
         _, _, ticket, job, event = heapq.heappop(self._coming)
@@ -253,18 +294,20 @@ class _Run:
             job.failed_at = ticket.sent_at
         step = check.next(event, wall, self._random, is_free=is_free)
         if isinstance(step, Ask):
-            job.connect_timeout = step.request.connect_timeout
+            job.request = step.request
             self._pacer.add(step.request.host_key, job, now, delay=step.delay, turn=step.turn)
         else:
             self._settle(job, step)
 
     def _check_of(self, job: Job) -> Check:
         if job.check is None:
-            key = self._world.hosts[job.host_number].key
-            host, _, port = key.rpartition(":")
-            url = Url(f"https://{host}/{job.page}", "", "https", host, int(port), f"{host}:{port}")
-            job.check = Check(url, self._policy, self._trust)
+            job.check = Check(self._url_of(job), self._policy, self._trust)
         return job.check
+
+    def _url_of(self, job: Job) -> Url:
+        key = self._world.hosts[job.host_number].key
+        host, _, port = key.rpartition(":")
+        return Url(f"https://{host}/{job.page}", "", "https", host, int(port), f"{host}:{port}")
 
     def _settle_given_up(self) -> bool:
         """Whether there were any."""

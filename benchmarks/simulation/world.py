@@ -79,13 +79,14 @@ class Host:
     `ask` sees a URL as the number it has on its host, from 0 on.
     """
 
-    __slots__ = ("address", "key", "latency", "pushed")
+    __slots__ = ("address", "connect_seconds", "key", "latency", "pushed")
 
     def __init__(self, key: str, latency: Latency) -> None:
         self.key = key
         self.latency = latency
         self.address: str | None = None
         self.pushed = 0  # requests turned away for being too many
+        self.connect_seconds = 0.0  # until it accepts a connection, where that takes so long that it matters
 
     def ask(self, now: float, page: int) -> Answer:
         """What becomes of a request that is sent at `now` for URL number `page`."""

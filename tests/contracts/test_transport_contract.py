@@ -11,6 +11,7 @@ import gzip
 import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -366,6 +367,32 @@ async def test_no_answer_to_the_connection_attempt(
     assert isinstance(failure, Failure)
     assert failure.reason is Reason.CONNECT_TIMEOUT
     assert failure.address == "127.0.0.1"
+    assert failure.under_way == 0
+
+
+def open_descriptors() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a full queue of connections refuses")
+async def test_an_attempt_that_goes_on_is_told_and_ends_with_the_transport(
+    transport: Transport, swallowing_port: int
+) -> None:
+    before = open_descriptors()
+    url = f"http://127.0.0.1:{swallowing_port}/"
+    under_way = []
+    for _ in range(3):
+        failure = await transport.send(ask(url, connect_timeout=0.2, reach_timeout=0.1, attempt_timeout=60.0))
+        assert isinstance(failure, Failure)
+        assert failure.reason is Reason.CONNECT_TIMEOUT
+        under_way.append(failure.under_way)
+    # The one attempt goes on and on, or none does: each of these took 0.1 s at the least.
+    assert under_way == [0, 0, 0] or under_way[0] < under_way[1] < under_way[2]
+    last = await transport.send(ask(url, connect_timeout=0.1))
+    assert isinstance(last, Failure)
+    assert last.under_way == 0
+    await transport.aclose()
+    assert open_descriptors() <= before
 
 
 @pytest.mark.parametrize(

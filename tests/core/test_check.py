@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 from urlsweep.core.check import (
     EARLY_CONNECT,
+    JOINED_CONNECT,
     LONGEST_WAIT,
     NEEDED_FIELDS,
     PARKS,
@@ -798,6 +800,68 @@ def test_later_tries_come_late_and_only_the_last_may_connect_for_long() -> None:
         step = check.next(f(Reason.CONNECT_TIMEOUT), WALL, chance)
     assert connects == [EARLY_CONNECT, EARLY_CONNECT, PLAIN.connect_timeout]
     assert turns == [Turn.NEXT, Turn.LATE, Turn.LATE]
+
+
+def unaccepted(waited: float, under_way: float) -> Failure:
+    return Failure(Reason.CONNECT_TIMEOUT, "no connection", waited, "192.0.2.1", under_way)
+
+
+@pytest.mark.parametrize(
+    ("policy", "reached", "whole"),
+    [
+        (PLAIN, [math.inf, JOINED_CONNECT, EARLY_CONNECT], 10.0),
+        (replace(PLAIN, tries=1), [math.inf], 10.0),
+        (replace(PLAIN, tries=2), [math.inf, 6.0], 10.0),
+        (replace(PLAIN, tries=4), [math.inf, JOINED_CONNECT, JOINED_CONNECT, EARLY_CONNECT], 10.0),
+        (replace(PLAIN, connect_timeout=20.0), [math.inf, JOINED_CONNECT, 14.0], 20.0),
+        (replace(PLAIN, timeout=7.0), [math.inf, JOINED_CONNECT, EARLY_CONNECT], 7.0),
+    ],
+)
+def test_no_time_is_waited_twice_while_an_attempt_goes_on(policy: Policy, reached: list[float], whole: float) -> None:
+    check, chance = Check(url(START), policy, HeadTrust()), random.Random(0)
+    step: Ask | Verdict = check.first()
+    requests: list[Request] = []
+    while isinstance(step, Ask):
+        request = step.request
+        requests.append(request)
+        waited = min(request.connect_timeout, request.reach_timeout)
+        check = Check.of_state(check.state(), policy, HeadTrust())  # another process may go on with it
+        step = check.next(unaccepted(waited, waited if request.attempt_timeout else 0.0), WALL, chance)
+    assert [request.reach_timeout for request in requests] == reached
+    assert [request.attempt_timeout for request in requests] == [whole] * (len(requests) - 1) + [0.0]
+    assert [request.connect_timeout for request in requests] == [EARLY_CONNECT] * (len(requests) - 1) + [whole]
+    in_all = sum(min(request.connect_timeout, request.reach_timeout) for request in requests)
+    assert in_all >= whole  # the first attempt's time is over before anything is said of the host
+    assert (step.outcome, step.reason, step.attempts) == (DOWN, "connect.timeout", policy.tries)
+    assert step.detail is not None
+    assert step.detail.endswith(f" ({in_all:.0f} s in all)") is (policy.tries > 1)
+
+
+@pytest.mark.parametrize(
+    "between",
+    [f(Reason.CONNECT_TIMEOUT), f(Reason.RESPONSE_TIMEOUT), f(Reason.CONNECT_REFUSED), r(500), r(408)],
+    ids=["nothing goes on", "accepted", "refused", "answered", "answered late"],
+)
+def test_the_last_try_waits_in_full_where_nothing_goes_on(between: Reply | Failure) -> None:
+    check, chance = Check(url(START), PLAIN, HeadTrust()), random.Random(0)
+    check.first()
+    check.next(unaccepted(4.0, 4.0), WALL, chance)
+    last = check.next(between, WALL, chance)
+    assert isinstance(last, Ask)
+    assert (last.request.connect_timeout, last.request.reach_timeout) == (10.0, math.inf)
+    verdict = check.next(unaccepted(10.0, 0.0), WALL, chance)
+    assert isinstance(verdict, Verdict)
+    assert verdict.detail == "no connection on the last of 3 tries"
+
+
+def test_what_goes_on_at_one_host_says_nothing_of_the_next() -> None:
+    check, chance = Check(url(START), PLAIN, HeadTrust()), random.Random(0)
+    check.first()
+    check.next(unaccepted(4.0, 4.0), WALL, chance)
+    step = check.next(to("http://other.test/"), WALL, chance)
+    assert isinstance(step, Ask)
+    assert step.request.host_key == "other.test:80"
+    assert step.request.reach_timeout == math.inf
 
 
 @pytest.mark.parametrize(

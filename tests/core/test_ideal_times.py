@@ -77,3 +77,7 @@ def test_dead_hosts_add_less_than_one_connect_time_out() -> None:
     finding = many_hosts.dead_hosts("", sizes, 0.1, OPTIONS)
     assert_met(finding)
     assert finding.most_at_once == 1
+
+
+def test_every_host_that_accepts_late_is_met_beside_dead_ones() -> None:
+    assert_met(many_hosts.late_hosts(OPTIONS))

@@ -18,6 +18,7 @@ The rules, in the order in which they apply to an answer:
 
 from __future__ import annotations
 
+import math
 import random as random_module
 from collections import OrderedDict
 from datetime import datetime
@@ -88,7 +89,15 @@ OWN_PARKS: Final = 2
 EARLY_CONNECT: Final = 4.0
 """Seconds in which all tries but the last have to connect: three SYNs (at 0, 1 and 3 s, RFC 6298). What does not answer
 holds a slot for as long; the last try, which decides, has the whole of `connect_timeout`. Name look-up and TLS are part
-of it, so that the 1.3 s that would save a third of what a dead host costs are too little for good hosts far away."""
+of it, so that the 1.3 s that would save a third of what a dead host costs are too little for good hosts far away.
+
+A transport may let the attempt at TCP go on when such a try has ended, for `connect_timeout` from the attempt's begin,
+and have the next try join it. Then no time need be waited twice: the last try's TCP has what is left of it, and at
+least this much, for an attempt of its own."""
+
+JOINED_CONNECT: Final = 2.0
+"""Seconds for TCP in a try between the first and the last, where an earlier attempt goes on: two SYNs of its own (at 0
+and 1 s). With three tries a slot is held for 4 + 2 + 4 s: one `connect_timeout` in all."""
 
 LONGEST_WAIT: Final = 120.0
 """Seconds up to which a stated wait is obeyed where nobody parks (see `Check.next`)."""
@@ -188,6 +197,8 @@ class CheckState(msgspec.Struct, frozen=True, array_like=True):
     visited: list[tuple[Url, str]] | None
     came_from_public: bool
     left_https: bool
+    waited: float
+    waited_for: str
 
 
 class HeadTrust:
@@ -269,6 +280,8 @@ class Check:
         "_tries_used",
         "_trust",
         "_visited",
+        "_waited",
+        "_waited_for",
         "url",
     )
 
@@ -283,6 +296,8 @@ class Check:
         self._parked_after: Reply | Failure | None = None
         self._head_said_no = False
         self._answered_at: float | None = None
+        self._waited = 0.0  # seconds, over its last tries in a row, for attempts to connect that go on ...
+        self._waited_for = ""  # ... to this host
         use_head = policy.method is Method.AUTO and trust.is_trusted(url.host_key)
         self._start_chain("HEAD" if use_head else "GET")
 
@@ -305,6 +320,8 @@ class Check:
             visited=None if self._visited is None else list(self._visited),
             came_from_public=self._came_from_public,
             left_https=self._left_https,
+            waited=self._waited,
+            waited_for=self._waited_for,
         )
 
     @classmethod
@@ -324,6 +341,8 @@ class Check:
         check._visited = None if state.visited is None else set(state.visited)
         check._came_from_public = state.came_from_public
         check._left_https = state.left_https
+        check._waited = state.waited
+        check._waited_for = state.waited_for
         return check
 
     def first(self) -> Ask:
@@ -422,7 +441,7 @@ class Check:
 
     def _request(self) -> Request:
         url, policy = self._current, self._policy
-        is_last = self._tries_used + 1 >= policy.tries
+        connect_timeout, reach_timeout, attempt_timeout = self._times(url.host_key)
         public_only: Reason | None = None
         if self._came_from_public and not policy.allow_private_redirects:
             public_only = Reason.REDIRECT_FORBIDDEN
@@ -434,9 +453,21 @@ class Check:
             host_key=url.host_key,
             headers=self._fields(url) if policy.credentials or self._hops else policy.headers,
             timeout=policy.timeout,
-            connect_timeout=min(policy.connect_timeout, policy.timeout if is_last else EARLY_CONNECT),
+            connect_timeout=connect_timeout,
             public_only=public_only,
+            reach_timeout=reach_timeout,
+            attempt_timeout=attempt_timeout,
         )
+
+    def _times(self, host_key: str) -> tuple[float, float, float]:
+        """How long the next request may take to connect, its TCP alone, and each of its attempts at TCP."""
+        whole = min(self._policy.connect_timeout, self._policy.timeout)
+        waited = self._waited if host_key == self._waited_for else 0.0
+        if self._tries_used + 1 >= self._policy.tries:  # the last try: TLS may take the whole of it, once TCP stands
+            left = math.ceil(10 * (whole - waited)) / 10  # rows tell of it
+            return whole, max(EARLY_CONNECT, left) if waited else math.inf, 0.0
+        early = min(whole, EARLY_CONNECT)
+        return early, JOINED_CONNECT if waited else math.inf, whole if early < whole else 0.0
 
     def _fields(self, url: Url) -> Fields:
         policy = self._policy
@@ -533,6 +564,7 @@ class Check:
         return Ask(self._request(), turn=Turn.LATE if in_doubt else Turn.NEXT)
 
     def _after_push_back(self, reply: Reply, wall: float, random: random_module.Random) -> Ask | Verdict:
+        self._waited = 0.0
         wait = stated_wait(reply, wall)
         again = self._try_again(random, at_least=None if wait is None else min(wait, LONGEST_WAIT))
         if again is not None:
@@ -544,6 +576,7 @@ class Check:
 
     def _after_refusal(self, reply: Reply, random: random_module.Random) -> Ask | Verdict:
         status = reply.status
+        self._waited = 0.0
         # RFC 9110 section 15: a code outside 100-599 is to be taken for a 5xx.
         is_server_error = status >= 500
         if is_server_error or status in _PASSING_CODES:
@@ -563,6 +596,14 @@ class Check:
 
     def _after_failure(self, failure: Failure, random: random_module.Random) -> Ask | Verdict:
         reason = failure.reason
+        is_last = self._tries_used + 1 >= self._policy.tries
+        if not failure.under_way:
+            if not is_last or self._waited_for != self._current.host_key:
+                self._waited = 0.0
+        elif self._waited and self._waited_for == self._current.host_key:
+            self._waited += failure.elapsed
+        else:
+            self._waited, self._waited_for = failure.under_way, self._current.host_key
         if self._hops or not reason.startswith(_BEFORE_HTTP):
             confirmation = self._confirm()
             if confirmation is not None:
@@ -575,7 +616,10 @@ class Check:
             outcome = Outcome.SKIPPED
         else:
             outcome = Outcome.BROKEN if reason in _PROOFS else Outcome.DOWN
-        return self._verdict(outcome, reason, failure, failure.detail + _on_the_last_of(self._tries_used))
+        detail = failure.detail + _on_the_last_of(self._tries_used)
+        if self._waited and reason is Reason.CONNECT_TIMEOUT and failure.address is not None:  # else it is TLS's
+            detail += f" ({self._waited + failure.elapsed:.0f} s in all)"
+        return self._verdict(outcome, reason, failure, detail)
 
     def _try_again(self, random: random_module.Random, at_least: float | None = None) -> Ask | None:
         """A later try, by GET since only GET can end it; None when all are used."""

@@ -8,6 +8,7 @@ Not in here: any decision (see `check`), any counting (see `summary`), any I/O.
 from __future__ import annotations
 
 import datetime
+import math
 from collections.abc import Mapping
 from enum import StrEnum
 from functools import lru_cache
@@ -126,6 +127,8 @@ class Request(msgspec.Struct, frozen=True):
     timeout: float = 20.0  # seconds for the whole request
     connect_timeout: float = 10.0  # seconds of it for name look-up, TCP and TLS together
     public_only: Reason | None = None  # when set: an address that is not public is refused with this reason
+    reach_timeout: float = math.inf  # seconds, once addresses are known, in which one of them has to accept TCP
+    attempt_timeout: float = 0.0  # seconds for each attempt at TCP, where it may go on after the request; 0: it may not
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -155,6 +158,7 @@ class Failure(msgspec.Struct, frozen=True):
     detail: str  # one plain sentence
     elapsed: float = 0.0  # seconds until it was known
     address: str | None = None  # the IP address that could not be connected to; None where that was not what failed
+    under_way: float = 0.0  # seconds for which an attempt at TCP has been, which goes on (see `Request`); 0: none does
 
 
 class Hop(msgspec.Struct, frozen=True):

@@ -38,6 +38,11 @@ class Transport(Protocol):
         Where no connection could be made, the Failure (`connect.*`) carries the address that was tried, the first one
         where the name has several; None behind a proxy, and for all that fails before (`dns.*`) or after.
         Interim (1xx) answers other than 101 are skipped over.
+
+        A request that ends because nobody accepted its connection may leave its attempts at TCP going, each for
+        `request.attempt_timeout` in all; its Failure then says for how long one has been `under_way`, and a later
+        request to the same host takes them over. They count among the sockets that nobody uses, as idle connections
+        do. Not every transport does so.
         """
 
     async def send(self, request: Request) -> Reply | Failure:

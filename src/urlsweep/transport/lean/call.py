@@ -47,6 +47,7 @@ class Call:
     _verify_code: int | None = None  # ... and what OpenSSL had against its certificate
     _pause = 0.0  # before the last attempt that met a shortage of ours
     _connect_by = NEVER
+    _reach_by = NEVER
 
     def __init__(
         self,
@@ -136,17 +137,21 @@ class Call:
     def _race_for(self, addresses: Sequence[str]) -> None:
         self._stage = Stage.CONNECT
         self._addresses = addresses
-        self._race = self._owner.race(addresses, self._origin.port, self)
-        self._race.start()
+        self._race = self._owner.begin_race(self._origin, addresses, self)
+        self._reach_by = NEVER if self._origin.is_slow else self._owner.now() + self.request.reach_timeout
         self._await_connection()
 
     def _await_connection(self) -> None:
         due = self._race.due if self._race is not None else None
-        self.due = self._connect_by if due is None else min(due, self._connect_by)
+        until = min(self._connect_by, self._reach_by)
+        self.due = until if due is None else min(due, until)
 
     def on_connected(self, sock: socket.socket, address: str) -> None:
         """The race was won."""
-        self._addresses = self._race.untried if self._race is not None else ()
+        race = self._race
+        if race is not None:
+            self._addresses = race.untried
+            self._origin.is_slow = self._origin.is_slow or race.is_late
         self._race = None
         self._stage = Stage.HANDSHAKE if self._origin.is_tls else Stage.ANSWER
         self.due = self._connect_by
@@ -170,7 +175,7 @@ class Call:
             self._pause = min(2 * self._pause, 1.0) if self._pause else bounds.SHORTAGE_PAUSE_SECONDS
             again_at = self._owner.now() + self._pause
             if again_at < self._connect_by:
-                self._owner.drop_kept(keep=0)  # the quickest way to descriptors of our own
+                self._owner.drop_unused()  # the quickest way to descriptors of our own
                 self.due = again_at
             else:
                 self._fail(failures.shortage(exchange))
@@ -267,12 +272,23 @@ class Call:
         if self._connection is not None and self._connection.is_draining:
             self._connection.on_drained_enough()
         elif now >= self._connect_by or now >= self._deadline:
-            self._fail(failures.timed_out(self.exchange()))
+            self._time_out()
         elif self._race is not None:
+            if now >= self._reach_by:
+                self._time_out()
+                return
             self._race.on_due()
             self._await_connection()
         else:
             self._connect_again(now)
+
+    def _time_out(self) -> None:
+        explanation = failures.timed_out(self.exchange())
+        race, under_way = self._race, 0.0
+        if race is not None and self.request.attempt_timeout and self._refusal is None:
+            self._race = None
+            under_way = self._owner.leave_race(self._origin, race, self.request.attempt_timeout)
+        self._fail(explanation, under_way)
 
     def _connect_again(self, now: float) -> None:
         """After a shortage of ours: within the time to connect that is left."""
@@ -294,9 +310,9 @@ class Call:
         else:
             self._fail(failures.unconnectable("the transport was closed", exchange, was_tried=False))
 
-    def _fail(self, explanation: Explanation) -> None:
+    def _fail(self, explanation: Explanation, under_way: float = 0.0) -> None:
         elapsed = self._owner.now() - self.begun
-        self.finish(Failure(explanation.reason, explanation.detail, elapsed, explanation.unreached))
+        self.finish(Failure(explanation.reason, explanation.detail, elapsed, explanation.unreached, under_way))
 
     def finish(self, event: Reply | Failure | Exception) -> None:
         """The end: tell who asked. An Exception is a bug's."""
@@ -327,12 +343,15 @@ class Call:
     def exchange(self) -> Exchange:
         """What is known of the way so far, for `failures`."""
         origin, connection = self._origin, self._connection
+        to_connect = min(self.request.connect_timeout, self.request.timeout)
+        if self._stage is Stage.CONNECT and self._reach_by < NEVER:
+            to_connect = min(to_connect, self.request.reach_timeout)
         return Exchange(
             origin.scheme,
             origin.host,
             origin.port,
             self.request.timeout,
-            min(self.request.connect_timeout, self.request.timeout),
+            to_connect,
             stage=self._stage,
             wire=None if connection is None else connection.reader,
             looked_up=self._looked_up,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import ssl
+from collections import deque
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from urlsweep.core.urls import address_of
 if TYPE_CHECKING:
     from urlsweep.transport.lean.channel import Channel
     from urlsweep.transport.lean.connection import Connection
+    from urlsweep.transport.lean.race import Race
 
 Fields = tuple[tuple[str, str], ...]
 
@@ -33,7 +35,9 @@ class Origin:
         "host",
         "idle",
         "is_guarded",
+        "is_slow",
         "is_tls",
+        "left",
         "literal",
         "port",
         "resumes",
@@ -52,6 +56,8 @@ class Origin:
             self.host, self.port = authority, 443 if self.is_tls else 80
         self.literal: ipaddress.IPv4Address | ipaddress.IPv6Address | None = address_of(self.host)
         self.idle: list[Connection] = []  # kept ones, the one used last at the end
+        self.left: deque[Race] = deque()  # attempts to connect that go on, of requests that have ended
+        self.is_slow = False  # such an attempt succeeded, or was lost: who comes later must wait in full
         self.calls = 0  # requests under way
         self.asked = 0  # requests so far
         self.resumes = True  # TLS sessions, unless that has failed once
@@ -59,6 +65,11 @@ class Origin:
         self._witness: Channel | None = None  # has a session, not taken yet
         self._fields: Fields | None = None
         self._tail = ""
+
+    @property
+    def is_unused(self) -> bool:
+        """Whether nothing would be lost with it but a TLS session."""
+        return not (self.calls or self.idle or self.left or self.is_slow)
 
     @property
     def server_hostname(self) -> str:

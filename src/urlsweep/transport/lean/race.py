@@ -1,7 +1,8 @@
 """Connecting to the first of several addresses that lets itself be connected to (RFC 8305, happy eyeballs).
 
 Contract: one attempt at a time while each fails quickly; one that takes longer than ATTEMPT_DELAY gets company. Ends
-with one call, of `on_connected` or of `on_failed`, or none after `cancel`; never from within `start`.
+with one call, of `on_connected` or of `on_failed`, or none after `cancel`; never from within `start` or `join`.
+Whoever wants the connection may leave before: attempts that go on are there for whoever joins next (see `leave`).
 Not in here: look-ups, TLS, the clock: the owner calls `on_due` when `due` has come.
 """
 
@@ -21,6 +22,10 @@ from urlsweep.transport.lean.poller import Poller
 ATTEMPT_DELAY: Final = 0.25
 """Seconds before the next address is tried beside the one that does not answer (RFC 8305 section 5)."""
 
+HELD_SECONDS: Final = 60.0
+"""How long a connection is held that came to stand when nobody was there: as long as many servers wait for a request
+(nginx's client_header_timeout); its host's next try may have to wait for its turn."""
+
 _UNDER_WAY: Final = frozenset({0, errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EINTR})
 
 
@@ -35,10 +40,11 @@ class Racer(Protocol):
 
 
 class _Attempt:
-    __slots__ = ("_race", "address", "sock")
+    __slots__ = ("_race", "address", "begun", "sock")
 
-    def __init__(self, race: Race, sock: socket.socket, address: str) -> None:
+    def __init__(self, race: Race, sock: socket.socket, address: str, begun: float) -> None:
         self._race = race
+        self.begun = begun
         self.sock = sock
         self.address = address
 
@@ -49,7 +55,21 @@ class _Attempt:
 class Race:
     """One connection being made."""
 
-    __slots__ = ("_attempts", "_errnos", "_is_over", "_loop", "_poller", "_port", "_racer", "_waiting", "due")
+    __slots__ = (
+        "_attempts",
+        "_begun",
+        "_errnos",
+        "_is_over",
+        "_loop",
+        "_poller",
+        "_port",
+        "_racer",
+        "_waiting",
+        "_winner",
+        "due",
+        "ends_at",
+        "is_late",
+    )
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, poller: Poller, addresses: Sequence[str], port: int, racer: Racer
@@ -59,11 +79,15 @@ class Race:
         self._poller = poller
         self._waiting = deque(_interleaved(addresses))
         self._port = port
-        self._racer = racer
+        self._racer: Racer | None = racer
+        self._begun = 0.0  # when the racer that is there began
+        self._winner: _Attempt | None = None  # is connected, and nobody is there who wants it
         self._attempts: list[_Attempt] = []
         self._errnos: list[int] = []
         self._is_over = False
         self.due: float | None = None  # the loop's time
+        self.is_late = False  # a connection came to stand when the request that it was begun for had given up
+        self.ends_at = 0.0  # once it was left: when what goes on has had its time
 
     @property
     def untried(self) -> list[str]:
@@ -72,6 +96,7 @@ class Race:
 
     def start(self) -> None:
         """Begin."""
+        self._begun = self._loop.time()
         self._try_next()
 
     def on_due(self) -> None:
@@ -83,6 +108,69 @@ class Race:
         """Give up."""
         self._is_over = True
         self.due = None
+        self._racer = None
+        if self._winner is not None:
+            self._poller.close(self._winner.sock)
+            self._winner = None
+        self._close_all()
+
+    # -- what goes on when nobody is there
+
+    @property
+    def size(self) -> int:
+        """Sockets."""
+        return len(self._attempts) + (self._winner is not None)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing goes on."""
+        return self._is_over
+
+    def leave(self, seconds: float) -> float:
+        """The racer goes. Attempts go on until `ends_at`, `seconds` after they began: those that an earlier racer had
+        left already, else this one's; whoever joins makes new ones beside them.
+
+        Gives how long they have been under way. 0: there are none, it is over.
+        """
+        now = self._loop.time()
+        alive = [attempt for attempt in self._attempts if attempt.begun + seconds > now]
+        older = [attempt for attempt in alive if attempt.begun < self._begun]
+        going_on = older or alive
+        for attempt in self._attempts:
+            if attempt not in going_on:
+                self._poller.close(attempt.sock)
+        self._attempts = going_on
+        self._racer = None
+        self._waiting.clear()
+        self.due = None
+        if self._winner is not None:  # it was about to be told
+            return now - self._winner.begun
+        if not going_on:
+            self._is_over = True
+            return 0.0
+        self.ends_at = going_on[-1].begun + seconds
+        return now - going_on[0].begun
+
+    def join(self, racer: Racer, addresses: Sequence[str]) -> None:
+        """`racer` takes over what goes on, and tries `addresses` anew beside it."""
+        self._racer = racer
+        self._begun = self._loop.time()
+        self._errnos.clear()
+        self._waiting.extend(_interleaved(addresses))
+        if self._winner is None:
+            self._try_next()
+        else:
+            self._loop.call_soon(self._tell_winner)
+
+    def _tell_winner(self) -> None:
+        winner, racer = self._winner, self._racer
+        if winner is None or racer is None:  # given up, or closed, in this very moment
+            return
+        self._is_over = True
+        self._winner = None
+        racer.on_connected(winner.sock, winner.address)
+
+    def _close_all(self) -> None:
         for attempt in self._attempts:
             self._poller.close(attempt.sock)
         self._attempts.clear()
@@ -91,15 +179,32 @@ class Race:
         """What became of an attempt: an error number, or 0."""
         if self._is_over:
             return
+        if attempt is self._winner:  # closed, or spoken on, before anybody wanted it: no good any more
+            self._poller.close(attempt.sock)
+            self._winner = None
+            if self._racer is None:
+                self._is_over = True
+            else:
+                self._try_next()
+            return
         self._attempts.remove(attempt)
+        racer = self._racer
         if number:
             self._poller.close(attempt.sock)
             self._errnos.append(number)
             if self._waiting or not self._attempts:
                 self._try_next()
             return
-        self.cancel()
-        self._racer.on_connected(attempt.sock, attempt.address)
+        self._close_all()
+        self.is_late = attempt.begun < self._begun or racer is None
+        if racer is None:
+            self._winner = attempt
+            self.ends_at = self._loop.time() + HELD_SECONDS
+            self._poller.rewatch(attempt.sock, attempt)
+            return
+        self._is_over = True
+        self.due = None
+        racer.on_connected(attempt.sock, attempt.address)
 
     def _try_next(self) -> None:
         while self._waiting:
@@ -111,12 +216,16 @@ class Race:
             self._errnos.append(number)
         self.due = None
         if not self._attempts and not self._is_over:
-            self._loop.call_soon(self._fail)
+            if self._racer is None:
+                self._is_over = True
+            else:
+                self._loop.call_soon(self._fail)
 
     def _fail(self) -> None:
         if not self._is_over:
             self._is_over = True
-            self._racer.on_failed(self._errnos)
+            if self._racer is not None:
+                self._racer.on_failed(self._errnos)
 
     def _try(self, address: str) -> int:
         """Begin to connect to `address`; the number of an error that came at once, or 0."""
@@ -135,7 +244,7 @@ class Race:
         if number not in _UNDER_WAY:
             sock.close()
             return number
-        attempt = _Attempt(self, sock, address)
+        attempt = _Attempt(self, sock, address, self._loop.time())
         self._attempts.append(attempt)
         self._poller.watch(sock, attempt, writing=True)
         return 0

@@ -70,6 +70,9 @@ class LeanTransport:
         self._calls: set[Call] = set()
         self._connections: set[Connection] = set()
         self._kept: OrderedDict[Connection, None] = OrderedDict()  # longest idle first
+        # Attempts to connect that go on after their request, with their sockets when they were left; the longest first.
+        self._left: dict[Race, tuple[Origin, int]] = {}
+        self._left_sockets = 0
         self._timer: asyncio.TimerHandle | None = None
         self._tls_context: ssl.SSLContext | None = None  # made at the first https request
         self._certificates: CertificateReader | None = None  # made when the first one is refused
@@ -141,6 +144,8 @@ class LeanTransport:
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
         if self._lookups is not None:
             self._lookups.close()
+        for race, (origin, _) in list(self._left.items()):
+            self._end_left(race, origin)
         for connection in list(self._connections):
             connection.close()
         self.poller.aclose()
@@ -184,7 +189,7 @@ class LeanTransport:
 
     def _new_origin(self, origins: dict[str, Origin], key: str, *, is_guarded: bool) -> Origin:
         if len(origins) >= 2 * self._origins_kept:
-            unused = [known for known, origin in origins.items() if not origin.calls and not origin.idle]
+            unused = [known for known, origin in origins.items() if origin.is_unused]
             for known in unused[: len(origins) - self._origins_kept]:
                 del origins[known]
         scheme, _, authority = key.partition("://")
@@ -225,14 +230,61 @@ class LeanTransport:
             self.lookups.on_tick(now)
         while self._kept and next(iter(self._kept)).idle_since + bounds.KEEPALIVE_SECONDS < now:
             next(iter(self._kept)).close()
-        is_needed = bool(self._calls or self._kept or is_looking_up) and not self._is_closed
+        for race, (origin, _) in list(self._left.items()):
+            if race.is_over or race.ends_at <= now:
+                self._end_left(race, origin)
+        is_needed = bool(self._calls or self._kept or self._left or is_looking_up) and not self._is_closed
         self._timer = self._loop.call_later(TICK_SECONDS, self._on_tick) if is_needed else None
 
     # --- connections --------------------------------------------------------------------------------------------------
 
-    def race(self, addresses: Sequence[str], port: int, call: Call) -> Race:
-        """A new connection for `call`."""
-        return Race(self._loop, self.poller, addresses, port, call)
+    def begin_race(self, origin: Origin, addresses: Sequence[str], call: Call) -> Race:
+        """A connection for `call`: a new one, beside what earlier requests to `origin` have left."""
+        while origin.left:
+            race = origin.left.popleft()
+            self._forget_left(race)
+            if not race.is_over:
+                race.join(call, addresses)
+                return race
+            origin.is_slow = origin.is_slow or race.is_late
+        race = Race(self._loop, self.poller, addresses, origin.port, call)
+        race.start()
+        return race
+
+    def leave_race(self, origin: Origin, race: Race, seconds: float) -> float:
+        """Let the attempts of `race` go on, each for `seconds` in all, where there is room for them: sockets that
+        nobody uses, idle connections and these, are as many as there are requests at once, at the most.
+
+        Gives how long they have been under way. 0: there is no room, or there are none; they are closed.
+        """
+        under_way = race.leave(seconds)
+        if not under_way:
+            return 0.0
+        if self._left_sockets + race.size > self._options.concurrency:
+            race.cancel()
+            return 0.0
+        origin.left.append(race)
+        self._left[race] = (origin, race.size)
+        self._left_sockets += race.size
+        self.drop_kept(keep=self._options.concurrency - self._left_sockets)
+        return under_way
+
+    def drop_unused(self) -> None:
+        """End whatever nobody uses at this moment."""
+        self.drop_kept(keep=0)
+        for race, (origin, _) in list(self._left.items()):
+            self._end_left(race, origin)
+            origin.is_slow = True  # for all that is known
+
+    def _forget_left(self, race: Race) -> None:
+        _, sockets = self._left.pop(race)
+        self._left_sockets -= sockets
+
+    def _end_left(self, race: Race, origin: Origin) -> None:
+        self._forget_left(race)
+        origin.left.remove(race)
+        origin.is_slow = origin.is_slow or race.is_late
+        race.cancel()
 
     def connection(self, origin: Origin, sock: socket.socket, address: str) -> Connection:
         """What `sock` becomes. Raises ValueError for a host that TLS cannot ask for."""
@@ -252,8 +304,9 @@ class LeanTransport:
         connection.idle_since = self._loop.time()
         connection.origin.idle.append(connection)
         self._kept[connection] = None
-        if len(self._kept) > self._options.concurrency:
-            self.drop_kept(keep=self._options.concurrency)
+        room = self._options.concurrency - self._left_sockets
+        if len(self._kept) > room:
+            self.drop_kept(keep=room)
 
     def forget(self, connection: Connection) -> None:
         """See `Pool.forget`."""
