@@ -220,7 +220,7 @@ class AnyRun(RuleBasedStateMachine):
             assert timed[id(group)] == bool(group.timer_at)
             pace = group.pace
             if group.bucket >= 0:
-                assert pacer._ready[group.bucket][key] is group
+                assert group in pacer._ready[group.bucket]
                 assert group.active
                 assert pace.in_flight < pace.room
             elif group.active:
@@ -231,7 +231,7 @@ class AnyRun(RuleBasedStateMachine):
             assert (key in pacer._idle or bool(group.timer_at)) if not has_work else key not in pacer._idle
         for number, ready in enumerate(pacer._ready):
             assert bool(ready) is bool(pacer._used_buckets >> number & 1)
-            assert all(pacer._groups.get(key) is group for key, group in ready.items())
+            assert all(pacer._groups.get(group.key) is group for group in ready)
         assert all(pacer._groups.get(key) is group for key, group in (*pacer._idle.items(), *pacer._gates.items()))
 
     def look_at(self, host: Host[int], group: Group[int]) -> None:

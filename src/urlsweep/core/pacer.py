@@ -90,7 +90,7 @@ class Pacer(Generic[Item]):
         self._groups: dict[str, Group[Item]] = {}
         self._idle: OrderedDict[str, Group[Item]] = OrderedDict()
         # Ready groups by the logarithm of their queue's length, each bucket an ordered set; a bit a bucket in use.
-        self._ready: list[OrderedDict[str, Group[Item]]] = [OrderedDict() for _ in range(2 * _BUCKETS)]
+        self._ready: list[OrderedDict[Group[Item], None]] = [OrderedDict() for _ in range(2 * _BUCKETS)]
         self._used_buckets = 0
         # (when, number, host, item, turn): an item put off comes in. (when, number, group): its pace lets one go.
         self._timers: list[tuple[float, int, Host[Item], Item, Turn] | tuple[float, int, Group[Item]]] = []
@@ -153,7 +153,7 @@ class Pacer(Generic[Item]):
                 waiting.insert(0, item)
         group.size = size = group.size + 1
         # One more behind others changes nothing, unless the group moves up among the ready ones.
-        if group.bucket < 0 or not host.is_active or size.bit_length() + _BUCKETS != group.bucket:
+        if not host.is_active or -1 != group.bucket != size.bit_length() + _BUCKETS:
             self._settle(host, group, now)
 
     def bind(self, host_key: str, by_hand: ByHand, now: float) -> None:
@@ -184,41 +184,42 @@ class Pacer(Generic[Item]):
             if self._is_a_slot_awaited:
                 return None
             used = self._first_buckets
-        ready = self._ready[used.bit_length() - 1]
-        group = next(iter(ready.values()))
-        ready.move_to_end(group.key)  # groups with as much work left take turns
+        bucket = used.bit_length() - 1
+        ready = self._ready[bucket]
+        group, _ = ready.popitem(last=False)  # and back behind the others with as much work left: they take turns
+        group.bucket = -1
+        if not ready:
+            self._used_buckets &= ~(1 << bucket)
         active = group.active
         host = active[0]
         if len(active) > 1:
             active.append(active.pop(0))
         return self._take(host, group, now)
 
-    def _take(self, host: Host[Item], group: Group[Item], now: float) -> tuple[Ticket, Item]:
+    def _take(
+        self, host: Host[Item], group: Group[Item], now: float, *, is_witness: bool = False
+    ) -> tuple[Ticket, Item]:
+        """What `host` is asked next; `is_witness`: once more what it answered well."""
         pace = group.pace
         late = host.late
         is_late = is_control = False
         if (
-            pace.is_probing
+            (pace.is_probing or is_witness)
             and group.control is not None
-            and (pace.wants_control or (group.size == 1 and pace.wants_comparison))
+            and (is_witness or pace.wants_control or (group.size == 1 and pace.wants_comparison))
         ):
-            host, item = group.control
+            item = group.control
             is_control = True
-        elif late and (not host.waiting or host.state is not _ALIVE or now - late[0][0] >= LATE_AT_MOST):
-            _, item = late.popleft()
-            is_late = True
         else:
-            item = host.waiting[0]
-            del host.waiting[0]
-        if not is_control:
+            if late and (not host.waiting or host.state is not _ALIVE or now - late[0][0] >= LATE_AT_MOST):
+                _, item = late.popleft()
+                is_late = True
+            else:
+                waiting = host.waiting
+                item = waiting[0]
+                del waiting[0]
             group.size -= 1
             self.waiting -= 1
-        return self._sent(host, group, now, is_late=is_late, is_control=is_control), item
-
-    def _sent(
-        self, host: Host[Item], group: Group[Item], now: float, *, is_late: bool = False, is_control: bool = False
-    ) -> Ticket:
-        pace = group.pace
         level = pace.sent(now)
         host.in_flight += 1
         group.requests += 1
@@ -232,7 +233,7 @@ class Pacer(Generic[Item]):
             self._place(group, now)
         else:
             self._settle(host, group, now)
-        return Ticket(host.key, pace.storm, level, now, is_late, is_control)
+        return Ticket(host.key, pace.storm, level, now, is_late, is_control), item
 
     def release(
         self,
@@ -271,11 +272,12 @@ class Pacer(Generic[Item]):
             host.is_failing = False
             if host.state is not _ALIVE or host.evidence is not None or self._network.is_alarmed:
                 self._answered(host, group, ticket, event)
-                group = host.group  # by now it may be another: see `_join`
-                pace = group.pace
+                if host.group is not group:  # see `_join`
+                    group, item = host.group, None
+                    pace = group.pace
             pace.good(now, ticket, event.elapsed, is_first=failed_at is None)
             if item is not None:
-                group.control = (host, item)
+                group.control = item
             if isinstance(event, Reply) and event.fields:
                 self._heed_allowance(group, ticket, event, now, wall)
         else:
@@ -546,8 +548,7 @@ class Pacer(Generic[Item]):
         while True:
             group, self._witness = self._witness, None
             if group is not None and self._idle.pop(group.key, None) is not None and group.control is not None:
-                host, item = group.control
-                return self._sent(host, group, now, is_control=True), item
+                return self._take(group.members[0], group, now, is_witness=True)
             while self._probes:
                 host = self._probes.pop()
                 if _may_be_asked(host):
@@ -558,7 +559,7 @@ class Pacer(Generic[Item]):
             suspects = [self._hosts[key] for key in network.suspects if key in self._hosts]
             able = [host for host in suspects if _may_be_asked(host)]
             if not able:  # what these hosts were asked is settled, or they are closed: any other will do
-                able = [group.active[0] for ready in self._ready for group in ready.values()]
+                able = [group.active[0] for ready in self._ready for group in ready]
             self._probes = able[:PROBES_AT_ONCE]
             self._witness = self._find_witness()
 
@@ -678,7 +679,7 @@ class Pacer(Generic[Item]):
         if group.bucket >= 0:
             self._take_off(group)
         if bucket >= 0:
-            self._ready[bucket][group.key] = group
+            self._ready[bucket][group] = None
             self._used_buckets |= 1 << bucket
             group.bucket = bucket
 
@@ -687,7 +688,7 @@ class Pacer(Generic[Item]):
         if group.bucket < 0:
             return
         ready = self._ready[group.bucket]
-        del ready[group.key]
+        del ready[group]
         if not ready:
             self._used_buckets &= ~(1 << group.bucket)
         group.bucket = -1
