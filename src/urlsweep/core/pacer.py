@@ -116,26 +116,12 @@ class Pacer(Generic[Item]):
         if host is None:
             host = self._new_host(host_key)
         group = host.group
-        self.waiting += 1
-        if delay > 0:
-            host.later += turn is _LATE
-            group.put_off += 1
-            self.put_off += 1
-            self._sequence += 1
-            heapq.heappush(self._timers, (now + delay, self._sequence, host, item, turn))
-            if group.key in self._idle:
-                del self._idle[group.key]
-            if host.state is not _ALIVE:  # the others wait for what becomes of this one
-                self._settle(host, group, now)
-            return
         if not group.size and group.key in self._idle:
             del self._idle[group.key]
-        self._queue(host, item, now, turn)
-
-    def _queue(self, host: Host[Item], item: Item, now: float, turn: Turn) -> None:
-        group = host.group
+        if delay > 0:
+            self._put_off(host, item, now, delay, turn)
+            return
         if host.evidence is not None and not self._is_asked_anew(host, now):
-            self.waiting -= 1
             self._given_up.append((host.key, item, host.evidence))
             self._retire(group, now)
             return
@@ -151,10 +137,21 @@ class Pacer(Generic[Item]):
                 waiting.append(item)
             else:
                 waiting.insert(0, item)
+        self.waiting += 1
         group.size = size = group.size + 1
         # One more behind others changes nothing, unless the group moves up among the ready ones.
         if not host.is_active or -1 != group.bucket != size.bit_length() + _BUCKETS:
             self._settle(host, group, now)
+
+    def _put_off(self, host: Host[Item], item: Item, now: float, delay: float, turn: Turn) -> None:
+        host.later += turn is _LATE
+        host.group.put_off += 1
+        self.put_off += 1
+        self.waiting += 1
+        self._sequence += 1
+        heapq.heappush(self._timers, (now + delay, self._sequence, host, item, turn))
+        if host.state is not _ALIVE:  # the others wait for what becomes of this one
+            self._settle(host, host.group, now)
 
     def bind(self, host_key: str, by_hand: ByHand, now: float) -> None:
         """Keep the group of `host_key` within what was said by hand for one of its URLs, the strictest of all."""
@@ -708,7 +705,8 @@ class Pacer(Generic[Item]):
             host.later -= turn is _LATE
             host.group.put_off -= 1
             self.put_off -= 1
-            self._queue(host, item, now, turn)
+            self.waiting -= 1  # and is counted anew
+            self.add(host.key, item, now, turn=turn)
 
     def _retire(self, group: Group[Item], now: float) -> None:
         """Remember an idle group among the others, and forget the one that has been idle longest."""
