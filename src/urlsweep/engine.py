@@ -127,6 +127,9 @@ class Sweep:
         self._policy = policy
         self._limits = limits
         self._journal = journal
+        self._kept = 0 if journal is None else journal.kept
+        self._recall = journal.recall if journal is not None and journal.is_trusting else None
+        self._refusal = policy.refusal if policy.refuses_any else None
         self._is_ordered = is_ordered
         self._window = window
         self._read_ahead = min(window, READ_AHEAD * limits.concurrency)
@@ -191,6 +194,7 @@ class Sweep:
             while True:
                 if self._rows:
                     batch, self._rows = self._rows, []
+                    self.summary.add(*batch)
                     self._unfetched -= len(batch)
                     self._unfetched_characters -= sum(map(_characters_of, batch))
                     yield batch
@@ -326,9 +330,11 @@ class Sweep:
         self._unfetched += 1
         self.summary.rows_in += 1
         self._unfetched_characters += len(target.url) if target.input is None else _characters_of(target)
-        if self._journal is not None and (row := self._journal.earlier(index, target)) is not None:
-            self._take_earlier(index, target, row)
-            return
+        if index < self._kept and self._journal is not None:
+            row = self._journal.earlier(index, target)
+            if row is not None:
+                self._take_earlier(index, target, row)
+                return
         if target.fault is not None:
             self._give(index, Result.of_fault(target, target.fault))
             return
@@ -336,8 +342,7 @@ class Sweep:
         if isinstance(url, Fault):
             self._give(index, Result.of_fault(target, url))
             return
-        refusal = self._policy.refusal(url)
-        if refusal is not None:
+        if self._refusal is not None and (refusal := self._refusal(url)) is not None:
             self._give(index, Result.of_fault(target, refusal))
             return
         if self._binds_credentials:
@@ -359,7 +364,7 @@ class Sweep:
             self.summary.duplicates += 1
             self._give(index, verdict.row(target, url))
             return
-        if self._journal is not None and (verdict := self._journal.recall(url)) is not None:
+        if self._recall is not None and (verdict := self._recall(url)) is not None:
             self._ledger.put(key, verdict)
             self._give(index, verdict.row(target, url))
             return
@@ -419,16 +424,14 @@ class Sweep:
         self._line_up(index, row)
 
     def _line_up(self, index: int, row: Result) -> None:
+        rows = self._rows
+        was_empty = not rows
         if not self._is_ordered:
-            self._hand_over(row)
-            return
-        heapq.heappush(self._held, (index, row))
-        while self._held and self._held[0][0] == self._next_row:
-            self._next_row += 1
-            self._hand_over(heapq.heappop(self._held)[1])
-
-    def _hand_over(self, row: Result) -> None:
-        self.summary.add(row)
-        if not self._rows:
+            rows.append(row)
+        else:
+            heapq.heappush(self._held, (index, row))
+            while self._held and self._held[0][0] == self._next_row:
+                self._next_row += 1
+                rows.append(heapq.heappop(self._held)[1])
+        if was_empty and rows:
             self._news.set()
-        self._rows.append(row)

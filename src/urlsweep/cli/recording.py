@@ -73,6 +73,7 @@ class Recording:
         self._page_start = -PAGE
         self._loop = asyncio.get_running_loop()
         self._room = asyncio.Event()
+        self.is_trusting = False
         self._recall = _no_recall
         self._writer = Writer(run_file, redact_target=self.redacted, redact_row=redactor.result, on_room=self._on_room)
 
@@ -80,8 +81,6 @@ class Recording:
 
     def earlier(self, index: int, target: Target) -> Result | None:
         """See `Journal.earlier`."""
-        if index >= self.kept:
-            return None
         data = self._earlier_rows(index).get(index)
         return None if data is None else self.run_file.decoded(data, target)
 
@@ -102,6 +101,7 @@ class Recording:
     def recalls(self, recall: Any) -> None:
         """`recall` knows what may be trusted from earlier runs."""
         self._recall = recall
+        self.is_trusting = True
 
     def settled(self, index: int, row: Result) -> None:
         """See `Journal.settled`."""
