@@ -11,7 +11,7 @@ import asyncio
 import heapq
 import itertools
 import time
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Final
 
@@ -44,7 +44,7 @@ by hosts that keep silent."""
 BREATH: Final = 256
 """Targets taken in a row before others get their turn on the loop: a source may never wait."""
 
-Targets = AsyncIterable[Target] | Iterable[Target]
+Targets = AsyncIterable[Target | Sequence[Target]] | Iterable[Target]
 
 
 class UnscopedCredentialError(SweepError):
@@ -281,21 +281,24 @@ class Sweep:
         targets = self._targets if isinstance(self._targets, AsyncIterable) else _each(self._targets)
         asking = self._asking
         taken_in_a_row = 0
-        async for target in targets:
+        async for given in targets:
             now = loop.time()
-            self._take(target, now)
-            taken_in_a_row += 1
-            if self._unfetched >= self._read_ahead and asking.has_free_slots:
-                asking.pump(now)  # whether to read on depends on what this may start
-            elif not asking.is_turn_due:
-                asking.be_called()
-            if self._is_full():
-                if self._is_window_full:
-                    self._release(now)
-                await self._make_room()
-            elif taken_in_a_row >= BREATH:
-                await asyncio.sleep(0)
-                taken_in_a_row = 0
+            for target in (given,) if isinstance(given, Target) else given:
+                self._take(target, now)
+                taken_in_a_row += 1
+                if self._unfetched >= self._read_ahead and asking.has_free_slots:
+                    asking.pump(now)  # whether to read on depends on what this may start
+                elif not asking.is_turn_due:
+                    asking.be_called()
+                if self._is_full():
+                    if self._is_window_full:
+                        self._release(now)
+                    await self._make_room()
+                    now = loop.time()
+                elif taken_in_a_row >= BREATH:
+                    await asyncio.sleep(0)
+                    now = loop.time()
+                    taken_in_a_row = 0
         self._is_fed = asking.is_fed = True
         self.summary.input_exhausted = True
         asking.is_held_back = False
