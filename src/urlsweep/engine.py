@@ -286,11 +286,12 @@ class Sweep:
             for target in (given,) if isinstance(given, Target) else given:
                 self._take(target, now)
                 taken_in_a_row += 1
-                if self._unfetched >= self._read_ahead and asking.has_free_slots:
+                is_ahead = self._unfetched >= self._read_ahead
+                if is_ahead and asking.has_free_slots:
                     asking.pump(now)  # whether to read on depends on what this may start
                 elif not asking.is_turn_due:
                     asking.be_called()
-                if self._is_full():
+                if (is_ahead or self._unfetched_characters >= WINDOW_CHARACTERS) and self._is_full():
                     if self._is_window_full:
                         self._release(now)
                     await self._make_room()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
-from itertools import chain
+from itertools import chain, islice
 from typing import Final, NamedTuple, Protocol
 from urllib.parse import quote
 
@@ -158,29 +158,33 @@ class DocumentSource:
                 batches = self._read_local(self._open_stream)
             async with aclosing(batches):
                 async for base, is_public, items in batches:
-                    block: list[Target] = []
-                    for item in items:
-                        if isinstance(item, Child):
-                            admitted = self._admit(item, base, document.depth + 1, is_named_by_public=is_public)
-                            if isinstance(admitted, _Pending):
-                                children.append(admitted)
-                            if not isinstance(admitted, Target):
-                                continue
-                            item = admitted  # a sitemap that cannot be read is a row
-                        if item.fault is None or item.fault.outcome is Outcome.INVALID:
-                            self.found += 1
-                        else:
-                            self._has_fault = True
-                        block.append(item)
-                        if len(block) >= MOST_IN_BLOCK:
-                            yield block
+                    while given := list(islice(items, MOST_IN_BLOCK)):
+                        block = [item for item in given if isinstance(item, Target)]
+                        if len(block) < len(given):
                             block = []
-                    if block:
-                        yield block
+                            for item in given:
+                                named = (
+                                    self._admit(item, base, document.depth + 1, is_named_by_public=is_public)
+                                    if isinstance(item, Child)
+                                    else item
+                                )
+                                if isinstance(named, _Pending):
+                                    children.append(named)
+                                elif named is not None:  # a sitemap that cannot be read is a row
+                                    block.append(named)
+                        self._count(block)
+                        if block:
+                            yield block
             if self._repeats:
                 name = redact(document.url) or self.name
                 self._given.warn(f"{name} names {self._repeats:,} sitemap(s) again that were already named: read once")
             pending.extend(reversed(children))
+
+    def _count(self, block: Sequence[Target]) -> None:
+        faults = [target.fault for target in block if target.fault is not None]
+        unread = sum(fault.outcome is not Outcome.INVALID for fault in faults)
+        self.found += len(block) - unread
+        self._has_fault = self._has_fault or unread > 0
 
     async def _first(self) -> list[_Pending]:
         if self._open_stream is not None:
