@@ -85,7 +85,7 @@ class Asker(Protocol):
         """Requests under way."""
 
     @property
-    def has_free_slots(self) -> bool:
+    def may_start(self) -> bool:
         """Whether `pump` may start what was just added."""
 
     @property
@@ -205,9 +205,9 @@ class Asking:
         return self._pacer.in_flight
 
     @property
-    def has_free_slots(self) -> bool:
+    def may_start(self) -> bool:
         """See `Asker`."""
-        return self._pacer.in_flight < self._limits.concurrency
+        return self._pacer.is_ready
 
     @property
     def has_room_for_more(self) -> bool:

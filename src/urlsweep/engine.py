@@ -287,7 +287,7 @@ class Sweep:
                 self._take(target, now)
                 taken_in_a_row += 1
                 is_ahead = self._unfetched >= self._read_ahead
-                if is_ahead and asking.has_free_slots:
+                if is_ahead and asking.may_start:
                     asking.pump(now)  # whether to read on depends on what this may start
                 elif not asking.is_turn_due:
                     asking.be_called()

@@ -335,6 +335,11 @@ class Pacer(Generic[Item]):
     # -- how things stand
 
     @property
+    def is_ready(self) -> bool:
+        """Whether some host may be asked more, and a slot is free for it."""
+        return self._used_buckets > 0 and self.in_flight < self._concurrency
+
+    @property
     def has_room_for_more(self) -> bool:
         """Whether items of other hosts would find a slot: at once, or when a silent host gives one back."""
         return self.in_flight < self._concurrency or self._in_flight_silent > self._silent_slots
