@@ -486,8 +486,9 @@ class Asking:
     # -- verdicts out
 
     def _settle_given_up(self) -> None:
-        for host_key, job, event in self._pacer.take_given_up():
-            self._settle(job, self._check_of(job).given_up(host_key, event))
+        while given_up := self._pacer.take_given_up():
+            for host_key, job, event in given_up:
+                self._settle(job, self._check_of(job).given_up(host_key, event))
 
     def _settle(self, job: Job, verdict: Verdict) -> None:
         if job.body is None:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import heapq
 from collections import OrderedDict, deque
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Final, Generic, NamedTuple
 
 from urlsweep.core.bottleneck import Limiter, SlowedHost
@@ -68,6 +68,7 @@ SLOWED_TOLD: Final = 100
 
 _BUCKETS: Final = 64
 """One for each length that a queue's length can have in bits; twice over: those of silent hosts stand below."""
+_BITS: Final = tuple(1 << number for number in range(2 * _BUCKETS))
 _SILENT_BUCKETS: Final = (1 << _BUCKETS) - 1
 
 
@@ -96,7 +97,7 @@ class Pacer(Generic[Item]):
         self._timers: list[tuple[float, int, Host[Item], Item, Turn] | tuple[float, int, Group[Item]]] = []
         self._sequence = 0
         self._gates: dict[str, Group[Item]] = {}  # groups that wait for a gate
-        self._given_up: deque[tuple[str, Item, Reply | Failure]] = deque()
+        self._given_up: list[tuple[str, Item, Reply | Failure]] = []
         self._addresses: OrderedDict[str, Address] = OrderedDict()
         self._in_flight_silent = 0
         self._network = NetworkWatch(limits.outage_patience)
@@ -186,7 +187,7 @@ class Pacer(Generic[Item]):
         group, _ = ready.popitem(last=False)  # and back behind the others with as much work left: they take turns
         group.bucket = -1
         if not ready:
-            self._used_buckets &= ~(1 << bucket)
+            self._used_buckets ^= _BITS[bucket]
         active = group.active
         host = active[0]
         if len(active) > 1:
@@ -327,10 +328,12 @@ class Pacer(Generic[Item]):
                     self._give_up(member, event, now)
         return is_free
 
-    def take_given_up(self) -> Iterator[tuple[str, Item, Reply | Failure]]:
+    def take_given_up(self) -> Sequence[tuple[str, Item, Reply | Failure]]:
         """Every item, each once, whose host was given up, with the host's key and what it was given up for."""
-        while self._given_up:
-            yield self._given_up.popleft()
+        if not self._given_up:
+            return ()
+        given_up, self._given_up = self._given_up, []
+        return given_up
 
     # -- how things stand
 
@@ -682,7 +685,7 @@ class Pacer(Generic[Item]):
             self._take_off(group)
         if bucket >= 0:
             self._ready[bucket][group] = None
-            self._used_buckets |= 1 << bucket
+            self._used_buckets |= _BITS[bucket]
             group.bucket = bucket
 
     def _take_off(self, group: Group[Item]) -> None:
@@ -692,7 +695,7 @@ class Pacer(Generic[Item]):
         ready = self._ready[group.bucket]
         del ready[group]
         if not ready:
-            self._used_buckets &= ~(1 << group.bucket)
+            self._used_buckets ^= _BITS[group.bucket]
         group.bucket = -1
 
     def _wake(self, now: float) -> None:
