@@ -217,6 +217,7 @@ class AnyRun(RuleBasedStateMachine):
         timed = Counter(id(timer[2]) for timer in pacer._timers if len(timer) == 3)
         for key, group in pacer._groups.items():
             assert group.key == key
+            assert group.is_shared is (len(group.members) > 1)
             assert timed[id(group)] == bool(group.timer_at)
             pace = group.pace
             if group.bucket >= 0:

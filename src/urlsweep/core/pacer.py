@@ -264,7 +264,7 @@ class Pacer(Generic[Item]):
         if pressure is None:
             pressure = pressure_of(event, wall)
         is_free = False
-        if len(group.members) > 1:
+        if group.is_shared:
             item = failed_at = None  # nobody vouches for another host
         if pressure is _GOOD:
             host.is_failing = False
@@ -281,12 +281,12 @@ class Pacer(Generic[Item]):
         else:
             is_free = self._troubled(host, ticket, event, pressure, now, wall, failed_at)
             group = host.group
-        if host.waiting and host.is_active and host.state is _ALIVE:
+        if not group.size:  # nothing waits: there is nothing to place
+            self._retire(group, now)
+        elif host.waiting and host.is_active and host.state is _ALIVE:
             self._place(group, now)
         else:
             self._settle(host, group, now)
-        if not group.size:
-            self._retire(group, now)
         return is_free
 
     def _troubled(
@@ -593,6 +593,7 @@ class Pacer(Generic[Item]):
             group = self._groups[key] = Group(key, Pace(bounds, self._limits))
         else:
             group.pace.narrow(bounds)
+            group.is_shared = True
             group.control = None  # how well one host answers says nothing of another
         host = self._hosts[host_key] = Host(host_key, group, bounds.first, is_private=is_private)
         group.members.append(host)
@@ -613,6 +614,7 @@ class Pacer(Generic[Item]):
             self._groups[address] = group
             return
         self._idle.pop(address, None)
+        other.is_shared = True
         other.control = None
         other.members.append(host)
         other.size += group.size
@@ -633,7 +635,7 @@ class Pacer(Generic[Item]):
         if host.state is _ALIVE:
             is_active = bool(host.waiting)
             if not is_active and host.late:
-                is_active = len(group.members) > 1 or group.pace.is_calm
+                is_active = group.is_shared or group.pace.is_calm
         else:
             is_active = self._may_be_probed(host)
         if is_active is not host.is_active:
