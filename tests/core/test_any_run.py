@@ -229,11 +229,12 @@ class AnyRun(RuleBasedStateMachine):
             for host in group.members:
                 self.look_at(host, group)
             has_work = group.size or group.put_off or pace.in_flight
-            assert (key in pacer._idle or bool(group.timer_at)) if not has_work else key not in pacer._idle
+            assert (group in pacer._idle or bool(group.timer_at)) if not has_work else group not in pacer._idle
         for number, ready in enumerate(pacer._ready):
             assert bool(ready) is bool(pacer._used_buckets >> number & 1)
             assert all(pacer._groups.get(group.key) is group for group in ready)
-        assert all(pacer._groups.get(key) is group for key, group in (*pacer._idle.items(), *pacer._gates.items()))
+        assert all(pacer._groups.get(group.key) is group for group in pacer._idle)
+        assert all(pacer._groups.get(key) is group for key, group in pacer._gates.items())
 
     def look_at(self, host: Host[int], group: Group[int]) -> None:
         assert host.group is group

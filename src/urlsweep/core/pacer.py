@@ -89,7 +89,7 @@ class Pacer(Generic[Item]):
         self._opens_at = 0.0  # when the next request may go at all
         self._hosts: dict[str, Host[Item]] = {}
         self._groups: dict[str, Group[Item]] = {}
-        self._idle: OrderedDict[str, Group[Item]] = OrderedDict()
+        self._idle: OrderedDict[Group[Item], None] = OrderedDict()  # longest idle first
         # Ready groups by the logarithm of their queue's length, each bucket an ordered set; a bit a bucket in use.
         self._ready: list[OrderedDict[Group[Item], None]] = [OrderedDict() for _ in range(2 * _BUCKETS)]
         self._used_buckets = 0
@@ -117,8 +117,8 @@ class Pacer(Generic[Item]):
         if host is None:
             host = self._new_host(host_key)
         group = host.group
-        if not group.size and group.key in self._idle:
-            del self._idle[group.key]
+        if not group.size and group in self._idle:
+            del self._idle[group]
         if delay > 0:
             self._put_off(host, item, now, delay, turn)
             return
@@ -552,7 +552,8 @@ class Pacer(Generic[Item]):
         network = self._network
         while True:
             group, self._witness = self._witness, None
-            if group is not None and self._idle.pop(group.key, None) is not None and group.control is not None:
+            if group is not None and group in self._idle and group.control is not None:
+                del self._idle[group]
                 return self._take(group.members[0], group, now, is_witness=True)
             while self._probes:
                 host = self._probes.pop()
@@ -573,7 +574,7 @@ class Pacer(Generic[Item]):
 
         The one that has had nothing to do for longest, which puts it behind all others."""
         suspects = set(self._network.suspects)
-        for group in self._idle.values():
+        for group in self._idle:
             if (
                 group.control is not None
                 and not group.members[0].is_private
@@ -606,14 +607,14 @@ class Pacer(Generic[Item]):
             return
         self._take_off(group)
         del self._groups[group.key]
-        self._idle.pop(group.key, None)
+        self._idle.pop(group, None)
         self._gates.pop(group.key, None)
         other = self._groups.get(address)
         if other is None:
             group.key = address
             self._groups[address] = group
             return
-        self._idle.pop(address, None)
+        self._idle.pop(other, None)
         other.is_shared = True
         other.control = None
         other.members.append(host)
@@ -721,7 +722,7 @@ class Pacer(Generic[Item]):
     def _retire(self, group: Group[Item], now: float) -> None:
         """Remember an idle group among the others, and forget the one that has been idle longest."""
         pace = group.pace
-        if group.size or group.put_off or pace.in_flight or self._groups.get(group.key) is not group:
+        if group.size or group.put_off or pace.in_flight or not group.members:  # none: it was joined, or forgotten
             return
         if pace.opens_at > now:  # a gate outlives its queue
             if not group.timer_at:
@@ -729,10 +730,10 @@ class Pacer(Generic[Item]):
                 group.timer_at = pace.opens_at
                 heapq.heappush(self._timers, (pace.opens_at, self._sequence, group))
             return
-        self._idle[group.key] = group
+        self._idle[group] = None
         if len(self._idle) > IDLE_GROUPS_KEPT:
-            key, oldest = self._idle.popitem(last=False)
-            del self._groups[key]
+            oldest, _ = self._idle.popitem(last=False)
+            del self._groups[oldest.key]
             for host in oldest.members:
                 del self._hosts[host.key]
             slowed = oldest.slowed(now)
