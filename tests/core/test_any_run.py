@@ -218,6 +218,7 @@ class AnyRun(RuleBasedStateMachine):
         for key, group in pacer._groups.items():
             assert group.key == key
             assert group.is_shared is (len(group.members) > 1)
+            assert group.control is None or not group.is_shared  # nobody vouches for another host
             assert timed[id(group)] == bool(group.timer_at)
             pace = group.pace
             if group.bucket >= 0:
