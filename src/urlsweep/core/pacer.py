@@ -190,7 +190,7 @@ class Pacer(Generic[Item]):
             self._used_buckets ^= _BITS[bucket]
         active = group.active
         host = active[0]
-        if len(active) > 1:
+        if group.is_shared:  # its hosts take turns
             active.append(active.pop(0))
         return self._take(host, group, now)
 
