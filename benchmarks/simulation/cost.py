@@ -9,13 +9,12 @@ batches the run goes on and fills the caches with its own, as an engine does.
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from time import process_time
 from typing import Final, ParamSpec, TypeVar
 
 from benchmarks.simulation.run import Job
-from benchmarks.simulation.world import Event
 from urlsweep.core.pacer import Pacer
 
 BATCH: Final = 256
@@ -38,7 +37,7 @@ class MeteredPacer:
         self.next = self._noted(pacer.next, twin.next)
         self.release = self._noted(pacer.release, twin.release)
         self.wake_at = self._noted(pacer.wake_at, twin.wake_at)
-        self._drain = self._noted(lambda: list(pacer.take_given_up()), lambda: list(twin.take_given_up()))
+        self.take_given_up = self._noted(pacer.take_given_up, twin.take_given_up)
 
     def _noted(self, call: Callable[_P, _R], twins: Callable[_P, object]) -> Callable[_P, _R]:
         batch = self._batch
@@ -84,7 +83,3 @@ class MeteredPacer:
     def is_network_lost(self) -> bool:
         """As the Pacer's; not metered: less than a call."""
         return self._pacer.is_network_lost
-
-    def take_given_up(self) -> Iterator[tuple[str, Job, Event]]:
-        """As the Pacer's, drained at once."""
-        return iter(self._drain())

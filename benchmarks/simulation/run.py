@@ -10,7 +10,7 @@ import heapq
 import math
 import random as random_module
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -75,7 +75,7 @@ class Pacing(Protocol):
         pressure: Pressure | None = ...,
         failed_at: float | None = ...,
     ) -> bool: ...
-    def take_given_up(self) -> Iterator[tuple[str, Job, Event]]: ...
+    def take_given_up(self) -> Sequence[tuple[str, Job, Event]]: ...
     def wake_at(self) -> float | None: ...
 
 

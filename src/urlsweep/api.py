@@ -124,9 +124,10 @@ async def read_sitemap(
             policy = policy.bound_to(origin.origin)
         fetcher = DocumentFetcher(run_transport, policy, seed=settings.seed)
         source = open_sitemap(location, fetcher=fetcher, warn=warn if warn is not None else ignore)
-        async with aclosing(source.targets()) as targets:
-            async for target in targets:
-                yield target
+        async with aclosing(source.blocks()) as blocks:
+            async for block in blocks:
+                for target in block:
+                    yield target
     finally:
         if transport is None:
             await run_transport.aclose()

@@ -85,7 +85,7 @@ class Asker(Protocol):
         """Requests under way."""
 
     @property
-    def has_free_slots(self) -> bool:
+    def may_start(self) -> bool:
         """Whether `pump` may start what was just added."""
 
     @property
@@ -205,9 +205,9 @@ class Asking:
         return self._pacer.in_flight
 
     @property
-    def has_free_slots(self) -> bool:
+    def may_start(self) -> bool:
         """See `Asker`."""
-        return self._pacer.in_flight < self._limits.concurrency
+        return self._pacer.is_ready
 
     @property
     def has_room_for_more(self) -> bool:
@@ -360,7 +360,7 @@ class Asking:
             key, request = object(), self._control_of(job)
             self._controls[key] = self._transport.start(request, partial(self._on_control, key, ticket, request))
             return
-        request = self._request_of(job)
+        request = (self._check_of(job).first() if job.ask is None else job.ask).request
         if job.body is None:
             job.handle = self._transport.start(request, partial(self._on_answer, ticket, job, request))
         else:
@@ -376,17 +376,13 @@ class Asking:
         if not reader.cancelled() and (error := reader.exception()) is not None:
             self._failed(error)
 
-    def _on_answer(self, ticket: Ticket, job: Job, request: Request, event: Reply | Failure | Exception) -> None:
-        """The transport calls."""
-        job.handle = None
-        self._note(ticket, job, request, event)
-
     def _on_control(self, key: object, ticket: Ticket, request: Request, event: Reply | Failure | Exception) -> None:
         """The transport calls: what was asked for its host's sake, and not for its URL's."""
         del self._controls[key]
-        self._note(ticket, None, request, event)
+        self._on_answer(ticket, None, request, event)
 
-    def _note(self, ticket: Ticket, job: Job | None, request: Request, event: Reply | Failure | Exception) -> None:
+    def _on_answer(self, ticket: Ticket, job: Job | None, request: Request, event: Reply | Failure | Exception) -> None:
+        """The transport calls. The answer is noted, and taken with all that come in this round."""
         self._answers.append((ticket, job, request, event))
         if not self.is_turn_due:
             self.be_called()
@@ -436,6 +432,7 @@ class Asking:
         self, ticket: Ticket, job: Job, request: Request, event: Reply | Failure, now: float, wall: float
     ) -> None:
         """Let the Pacer and the Check learn from `event`, and do what follows for `job`."""
+        job.handle = None
         check = job.check or self._check_of(job)
         pressure = check.pressure_of(event, wall)
         may_be_control = request.host_key == job.url.host_key
@@ -475,12 +472,6 @@ class Asking:
         first = Check(job.url, self.policy.for_url(job.url), self._trust).first()
         return msgspec.structs.replace(first.request, method="GET")
 
-    def _request_of(self, job: Job) -> Request:
-        ask = job.ask
-        if ask is None:
-            ask = job.ask = self._check_of(job).first()
-        return ask.request
-
     def _check_of(self, job: Job) -> Check:
         """The Check of `job`, made when it is first needed."""
         check = job.check
@@ -495,8 +486,9 @@ class Asking:
     # -- verdicts out
 
     def _settle_given_up(self) -> None:
-        for host_key, job, event in self._pacer.take_given_up():
-            self._settle(job, self._check_of(job).given_up(host_key, event))
+        while given_up := self._pacer.take_given_up():
+            for host_key, job, event in given_up:
+                self._settle(job, self._check_of(job).given_up(host_key, event))
 
     def _settle(self, job: Job, verdict: Verdict) -> None:
         if job.body is None:

@@ -11,7 +11,7 @@ import asyncio
 import heapq
 import itertools
 import time
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Final
 
@@ -42,7 +42,7 @@ by hosts that keep silent."""
 BREATH: Final = 256
 """Targets taken in a row before others get their turn on the loop: a source may never wait."""
 
-Targets = AsyncIterable[Target] | Iterable[Target]
+Targets = AsyncIterable[Target | Sequence[Target]] | Iterable[Target]
 
 
 class UnscopedCredentialError(SweepError):
@@ -125,6 +125,9 @@ class Sweep:
         self._policy = policy
         self._limits = limits
         self._journal = journal
+        self._kept = 0 if journal is None else journal.kept
+        self._recall = journal.recall if journal is not None and journal.is_trusting else None
+        self._refusal = policy.refusal if policy.refuses_any else None
         self._is_ordered = is_ordered
         self._window = window
         self._read_ahead = min(window, READ_AHEAD * limits.concurrency)
@@ -189,6 +192,7 @@ class Sweep:
             while True:
                 if self._rows:
                     batch, self._rows = self._rows, []
+                    self.summary.add(*batch)
                     self._unfetched -= len(batch)
                     self._unfetched_characters -= sum(map(_characters_of, batch))
                     yield batch
@@ -275,21 +279,25 @@ class Sweep:
         targets = self._targets if isinstance(self._targets, AsyncIterable) else _each(self._targets)
         asking = self._asking
         taken_in_a_row = 0
-        async for target in targets:
+        async for given in targets:
             now = loop.time()
-            self._take(target, now)
-            taken_in_a_row += 1
-            if self._unfetched >= self._read_ahead and asking.has_free_slots:
-                asking.pump(now)  # whether to read on depends on what this may start
-            elif not asking.is_turn_due:
-                asking.be_called()
-            if self._is_full():
-                if self._is_window_full:
-                    self._release(now)
-                await self._make_room()
-            elif taken_in_a_row >= BREATH:
-                await asyncio.sleep(0)
-                taken_in_a_row = 0
+            for target in (given,) if isinstance(given, Target) else given:
+                self._take(target, now)
+                taken_in_a_row += 1
+                is_ahead = self._unfetched >= self._read_ahead
+                if is_ahead and asking.may_start:
+                    asking.pump(now)  # whether to read on depends on what this may start
+                elif not asking.is_turn_due:
+                    asking.be_called()
+                if (is_ahead or self._unfetched_characters >= WINDOW_CHARACTERS) and self._is_full():
+                    if self._is_window_full:
+                        self._release(now)
+                    await self._make_room()
+                    now = loop.time()
+                elif taken_in_a_row >= BREATH:
+                    await asyncio.sleep(0)
+                    now = loop.time()
+                    taken_in_a_row = 0
         self._is_fed = asking.is_fed = True
         self.summary.input_exhausted = True
         asking.is_held_back = False
@@ -324,9 +332,11 @@ class Sweep:
         self._unfetched += 1
         self.summary.rows_in += 1
         self._unfetched_characters += len(target.url) if target.input is None else _characters_of(target)
-        if self._journal is not None and (row := self._journal.earlier(index, target)) is not None:
-            self._take_earlier(index, target, row)
-            return
+        if index < self._kept and self._journal is not None:
+            row = self._journal.earlier(index, target)
+            if row is not None:
+                self._take_earlier(index, target, row)
+                return
         if target.fault is not None:
             self._give(index, Result.of_fault(target, target.fault))
             return
@@ -334,8 +344,7 @@ class Sweep:
         if isinstance(url, Fault):
             self._give(index, Result.of_fault(target, url))
             return
-        refusal = self._policy.refusal(url)
-        if refusal is not None:
+        if self._refusal is not None and (refusal := self._refusal(url)) is not None:
             self._give(index, Result.of_fault(target, refusal))
             return
         if self._binds_credentials:
@@ -357,7 +366,7 @@ class Sweep:
             self.summary.duplicates += 1
             self._give(index, verdict.row(target, url))
             return
-        if self._journal is not None and (verdict := self._journal.recall(url)) is not None:
+        if self._recall is not None and (verdict := self._recall(url)) is not None:
             self._ledger.put(key, verdict)
             self._give(index, verdict.row(target, url))
             return
@@ -417,16 +426,14 @@ class Sweep:
         self._line_up(index, row)
 
     def _line_up(self, index: int, row: Result) -> None:
+        rows = self._rows
+        was_empty = not rows
         if not self._is_ordered:
-            self._hand_over(row)
-            return
-        heapq.heappush(self._held, (index, row))
-        while self._held and self._held[0][0] == self._next_row:
-            self._next_row += 1
-            self._hand_over(heapq.heappop(self._held)[1])
-
-    def _hand_over(self, row: Result) -> None:
-        self.summary.add(row)
-        if not self._rows:
+            rows.append(row)
+        else:
+            heapq.heappush(self._held, (index, row))
+            while self._held and self._held[0][0] == self._next_row:
+                self._next_row += 1
+                rows.append(heapq.heappop(self._held)[1])
+        if was_empty and rows:
             self._news.set()
-        self._rows.append(row)

@@ -48,7 +48,7 @@ class Ledger:
     """Verdicts by the digest of a duplicate key (`digest_of`)."""
 
     def __init__(self, in_memory: int = IN_MEMORY, bytes_in_memory: int = BYTES_IN_MEMORY) -> None:
-        self._in_memory = in_memory
+        self._full_at = in_memory + BATCH
         self._bytes_in_memory = bytes_in_memory
         self._size = 0  # bytes of the verdicts in memory
         self._recent: dict[bytes, bytes] = {}  # the oldest first
@@ -62,9 +62,11 @@ class Ledger:
         """Keep `verdict` under `digest`."""
         encoded = self._encoder.encode(verdict)
         recent = self._recent
-        self._size += len(encoded) - len(recent.get(digest, b""))
-        recent[digest] = encoded
-        if len(recent) >= self._in_memory + BATCH or self._size > self._bytes_in_memory:
+        if recent.setdefault(digest, encoded) is not encoded:
+            self._size -= len(recent[digest])
+            recent[digest] = encoded
+        self._size += len(encoded)
+        if len(recent) >= self._full_at or self._size > self._bytes_in_memory:
             self._move_oldest()
 
     def get(self, digest: bytes) -> Verdict | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -402,8 +402,8 @@ class StandIn:
         self._in_flight -= 1
         return False
 
-    def take_given_up(self) -> Iterator[tuple[str, Job, Event]]:
-        return iter(())
+    def take_given_up(self) -> Sequence[tuple[str, Job, Event]]:
+        return ()
 
     def wake_at(self) -> float | None:
         return None
@@ -439,9 +439,10 @@ def test_a_pacer_that_wakes_for_ever_is_told() -> None:
 
 def test_what_is_given_up_is_settled() -> None:
     class Despairing(StandIn):
-        def take_given_up(self) -> Iterator[tuple[str, Job, Event]]:
-            while self._items:
-                yield (*self._items.pop(), Reply(429))
+        def take_given_up(self) -> Sequence[tuple[str, Job, Event]]:
+            given_up = [(*item, Reply(429)) for item in reversed(self._items)]
+            self._items.clear()
+            return given_up
 
     record = simulate(World([(Host(KEY, latency()), 10)]), pacer=Despairing())
     assert record.told == {OK: 1, RATE_LIMITED: 9}

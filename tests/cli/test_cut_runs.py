@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -111,11 +111,11 @@ class Slow:
         self._pause = pause
         self._lines = path.read_text().splitlines()
 
-    async def targets(self) -> AsyncGenerator[Target, None]:
+    async def blocks(self) -> AsyncGenerator[Sequence[Target], None]:
         for number, line in enumerate(self._lines, start=1):
             await asyncio.sleep(self._pause)
             self.found += 1
-            yield Target(line, f"{self.name}:{number}", {"number": number})
+            yield (Target(line, f"{self.name}:{number}", {"number": number}),)
 
 
 class Sitting:

@@ -170,16 +170,16 @@ def test_a_sitemap_that_breaks_off_fails_the_run_with_all_that_could_be_read(cli
 
 def lose_the_network(monkeypatch: pytest.MonkeyPatch, *, is_input_read: bool = True) -> None:
     """From now on every run finds that its network is lost, once all its rows are settled but those of down.test."""
-    settle = Sweep._hand_over
+    line_up = Sweep._line_up
 
-    def hand_over(sweep: Sweep, row: Result) -> None:
+    def losing(sweep: Sweep, index: int, row: Result) -> None:
         if "down.test" in row.url:
             row = Result(row.url, Outcome.SKIPPED, Reason.SKIP_UNFINISHED)
             sweep.summary.is_network_lost = sweep.summary.is_partial = True
             sweep.summary.input_exhausted = is_input_read
-        settle(sweep, row)
+        line_up(sweep, index, row)
 
-    monkeypatch.setattr(Sweep, "_hand_over", hand_over)
+    monkeypatch.setattr(Sweep, "_line_up", losing)
 
 
 def test_4_when_the_network_is_lost(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -255,13 +255,13 @@ def test_70_for_a_bug_with_its_traceback_for_those_who_ask(flag: str, cli: Comma
 
 
 def test_70_when_rows_are_lost(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
-    give = Sweep._hand_over
+    line_up = Sweep._line_up
 
-    def lose_some(sweep: Sweep, row: Result) -> None:
+    def lose_some(sweep: Sweep, index: int, row: Result) -> None:
         if "gone" not in row.url:
-            give(sweep, row)
+            line_up(sweep, index, row)
 
-    monkeypatch.setattr(Sweep, "_hand_over", lose_some)
+    monkeypatch.setattr(Sweep, "_line_up", lose_some)
     ran = cli("check", "http://a.test/ok", "http://a.test/gone")
     assert ran.code == 70
     assert ran.stderr.startswith("urlsweep: error: internal error: RowCountError: 2 targets were read, 1 rows given\n")

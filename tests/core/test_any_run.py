@@ -217,10 +217,12 @@ class AnyRun(RuleBasedStateMachine):
         timed = Counter(id(timer[2]) for timer in pacer._timers if len(timer) == 3)
         for key, group in pacer._groups.items():
             assert group.key == key
+            assert group.is_shared is (len(group.members) > 1)
+            assert group.control is None or not group.is_shared  # nobody vouches for another host
             assert timed[id(group)] == bool(group.timer_at)
             pace = group.pace
             if group.bucket >= 0:
-                assert pacer._ready[group.bucket][key] is group
+                assert group in pacer._ready[group.bucket]
                 assert group.active
                 assert pace.in_flight < pace.room
             elif group.active:
@@ -228,11 +230,12 @@ class AnyRun(RuleBasedStateMachine):
             for host in group.members:
                 self.look_at(host, group)
             has_work = group.size or group.put_off or pace.in_flight
-            assert (key in pacer._idle or bool(group.timer_at)) if not has_work else key not in pacer._idle
+            assert (group in pacer._idle or bool(group.timer_at)) if not has_work else group not in pacer._idle
         for number, ready in enumerate(pacer._ready):
             assert bool(ready) is bool(pacer._used_buckets >> number & 1)
-            assert all(pacer._groups.get(key) is group for key, group in ready.items())
-        assert all(pacer._groups.get(key) is group for key, group in (*pacer._idle.items(), *pacer._gates.items()))
+            assert all(pacer._groups.get(group.key) is group for group in ready)
+        assert all(pacer._groups.get(group.key) is group for group in pacer._idle)
+        assert all(pacer._groups.get(key) is group for key, group in pacer._gates.items())
 
     def look_at(self, host: Host[int], group: Group[int]) -> None:
         assert host.group is group

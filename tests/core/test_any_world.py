@@ -7,7 +7,7 @@ kept at every request, and a host in trouble costs the others nothing but time.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import pytest
@@ -124,7 +124,7 @@ class Watched:
             assert not is_free
         return is_free
 
-    def take_given_up(self) -> Iterator[tuple[str, Job, Event]]:
+    def take_given_up(self) -> Sequence[tuple[str, Job, Event]]:
         return self.pacer.take_given_up()
 
     def wake_at(self) -> float | None:

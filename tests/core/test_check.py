@@ -1054,7 +1054,7 @@ def test_trust_is_kept_for_a_bounded_number_of_hosts() -> None:
     for number in range(HeadTrust.HOSTS_KEPT):
         trust.contradicted(f"h{number}")
     assert trust.is_trusted("first")
-    assert len(trust._contradicted) == HeadTrust.HOSTS_KEPT
+    assert len(trust._heads) == HeadTrust.HOSTS_KEPT
 
 
 # --- what a request carries -------------------------------------------------------------------------------------------

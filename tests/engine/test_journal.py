@@ -26,7 +26,9 @@ class Notes:
 
     def __init__(self, rows: dict[int, Result] | None = None, known: dict[str, Verdict] | None = None) -> None:
         self.rows = rows or {}
+        self.kept = max(self.rows, default=-1) + 1
         self.known = known or {}
+        self.is_trusting = bool(known)
         self.told: list[tuple[int, Result]] = []
 
     def earlier(self, index: int, target: Target) -> Result | None:

@@ -21,8 +21,8 @@ pack = functools.partial(gzip.compress, mtime=0)  # the same bytes, hence test n
 
 
 async def collect(source: Source) -> list[Target]:
-    async with aclosing(source.targets()) as targets:
-        return [target async for target in targets]
+    async with aclosing(source.blocks()) as blocks:
+        return [target async for block in blocks for target in block]
 
 
 @pytest.mark.parametrize(
@@ -179,15 +179,15 @@ async def test_a_named_pipe_does_not_block_the_loop(tmp_path: Path) -> None:
     path = tmp_path / "pipe"
     os.mkfifo(path)
     source = open_source(str(path))
-    async with aclosing(source.targets()) as targets:
-        first = asyncio.ensure_future(anext(targets))
+    async with aclosing(source.blocks()) as blocks:
+        first = asyncio.ensure_future(anext(blocks))
         await asyncio.sleep(0)
         writer = await asyncio.to_thread(path.open, "wb", buffering=0)
         writer.write(b"https://a.example/\n")
-        assert (await first).url == "https://a.example/"
+        assert [target.url for target in await first] == ["https://a.example/"]
         writer.close()
         with pytest.raises(StopAsyncIteration):
-            await anext(targets)
+            await anext(blocks)
 
 
 def test_a_sitemap_argument_must_be_usable() -> None:
@@ -202,8 +202,9 @@ import asyncio
 from urlsweep.sources.opening import open_source
 
 async def main():
-    async for target in open_source("-").targets():
-        print(target.url, target.found_in, flush=True)
+    async for block in open_source("-").blocks():
+        for target in block:
+            print(target.url, target.found_in, flush=True)
         if target.url.endswith("/last"):
             break
 

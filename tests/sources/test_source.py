@@ -15,7 +15,7 @@ from urlsweep.core.model import Fault, Outcome, Reason, Target
 from urlsweep.sources import source as source_module
 from urlsweep.sources.input import Input
 from urlsweep.sources.opening import open_sitemap, open_source
-from urlsweep.sources.source import DEEPEST_INDEX, DocumentSource, Source
+from urlsweep.sources.source import DEEPEST_INDEX, MOST_IN_BLOCK, DocumentSource, Source
 
 pack = functools.partial(gzip.compress, mtime=0)  # the same bytes, hence test names, in every process
 
@@ -74,8 +74,8 @@ class Site:
 
 
 async def collect(source: Source) -> list[Target]:
-    async with aclosing(source.targets()) as targets:
-        return [target async for target in targets]
+    async with aclosing(source.blocks()) as blocks:
+        return [target async for block in blocks for target in block]
 
 
 async def sweep(site: Site, argument: str, warnings: list[str] | None = None) -> tuple[list[Target], Source]:
@@ -363,6 +363,14 @@ async def test_a_read_error_gives_what_came_before_and_a_fault() -> None:
 async def test_leaving_early_leaves_nothing_behind() -> None:
     site = Site({f"{SITE}/s.xml": urlset(*(f"{SITE}/{number}" for number in range(1000)))})
     source = open_sitemap(f"{SITE}/s.xml", fetcher=site)
-    async with aclosing(source.targets()) as targets:
-        assert (await anext(targets)).url == f"{SITE}/0"
+    async with aclosing(source.blocks()) as blocks:
+        assert (await anext(blocks))[0].url == f"{SITE}/0"
     assert len(asyncio.all_tasks()) == 1
+
+
+async def test_targets_come_in_blocks_of_what_is_there_already() -> None:
+    lines = b"".join(b"https://a.example/%d\n" % number for number in range(MOST_IN_BLOCK + 10))
+    source = DocumentSource(Input("urls.txt"), open_stream=lambda: nullcontext(io.BytesIO(lines)))
+    async with aclosing(source.blocks()) as blocks:
+        assert [len(block) async for block in blocks] == [MOST_IN_BLOCK, 10]
+    assert source.found == MOST_IN_BLOCK + 10

@@ -21,8 +21,8 @@ async def listed(url: str) -> list[Target]:
     transport = open_transport(SETTINGS)
     try:
         source = DocumentSource(Input(url), fetcher=DocumentFetcher(transport, SETTINGS.policy()))
-        async with aclosing(source.targets()) as targets:
-            return [target async for target in targets]
+        async with aclosing(source.blocks()) as blocks:
+            return [target async for block in blocks for target in block]
     finally:
         await transport.aclose()
 

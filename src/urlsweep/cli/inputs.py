@@ -82,7 +82,7 @@ class Inputs:
         self._sources = sources
         self._console = console
         self._faults = 0
-        self._begun: tuple[Source, Target | None, AsyncGenerator[Target, None]] | None = None
+        self._begun: tuple[Source, Sequence[Target], AsyncGenerator[Sequence[Target], None]] | None = None
 
     def wrap(self, wrap: Callable[[Source, int], Source]) -> None:
         """Put what `wrap` makes of each source, and of its position, in the source's place."""
@@ -93,8 +93,8 @@ class Inputs:
         known before a report of them is begun. Raises SourceError."""
         first = arguments[0]
         if not first.is_sitemap and (first.path is not None or first.text == STDIN):
-            targets = self._sources[0].targets()
-            self._begun = (self._sources[0], await anext(targets, None), targets)
+            blocks = self._sources[0].blocks()
+            self._begun = (self._sources[0], await anext(blocks, ()), blocks)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -118,28 +118,29 @@ class Inputs:
             self._console.error(f"{source.name} {why}")
         return bool(found_nothing)
 
-    async def targets(self) -> AsyncGenerator[Target, None]:
-        """Every target of every input. Close it when it is left early.
+    async def blocks(self) -> AsyncGenerator[Sequence[Target], None]:
+        """Every target of every input, as `Source.blocks`. Close it when it is left early.
 
         Raises SourceError where a stream proves to be of no use.
         """
         for source in self._sources:
-            first: Target | None = None
+            first: Sequence[Target] = ()
             if self._begun is not None and self._begun[0] is source:
                 _, first, rest = self._begun
             else:
-                rest = source.targets()
+                rest = source.blocks()
             async with aclosing(rest):
-                if first is not None:
+                if first:
                     yield self._told(first)
-                async for target in rest:
-                    yield self._told(target)
+                async for block in rest:
+                    yield self._told(block)
 
-    def _told(self, target: Target) -> Target:
-        """`target`, after a word about it where it stands for an input that could not be read."""
-        if target.fault is not None and target.fault.outcome is not Outcome.INVALID:
-            self._tell(target)
-        return target
+    def _told(self, block: Sequence[Target]) -> Sequence[Target]:
+        """`block`, after a word about each in it that stands for an input that could not be read."""
+        for target in block:
+            if target.fault is not None and target.fault.outcome is not Outcome.INVALID:
+                self._tell(target)
+        return block
 
     def _tell(self, target: Target) -> None:
         self._faults += 1
@@ -244,12 +245,13 @@ async def _origins(policy: Policy, arguments: Sequence[Argument], settings: Sett
         except SourceError:
             continue  # told in full when it is opened for the run
         taken = 0
-        async with aclosing(source.targets()) as targets:
-            async for target in targets:
-                url_found = parse(target.url) if target.fault is None else None
-                if isinstance(url_found, Url) and policy.refusal(url_found) is None:
-                    yield url_found.origin
-                taken += 1
+        async with aclosing(source.blocks()) as blocks:
+            async for block in blocks:
+                for target in block:
+                    url_found = parse(target.url) if target.fault is None else None
+                    if isinstance(url_found, Url) and policy.refusal(url_found) is None:
+                        yield url_found.origin
+                taken += len(block)
                 if taken >= LOOKED_AHEAD:
                     break
 

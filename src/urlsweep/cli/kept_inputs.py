@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from contextlib import aclosing
 from typing import Final
 
@@ -24,13 +24,10 @@ from urlsweep.core.urls import clip
 from urlsweep.journal.run_file import PAGE
 from urlsweep.sources import SourceError
 from urlsweep.sources.opening import STDIN
-from urlsweep.sources.source import Source
+from urlsweep.sources.source import MOST_IN_BLOCK, Source
 
 NEAR: Final = 10_000
 """Targets that are read ahead of being taken and stay in memory; what lies further ahead is on disk alone."""
-
-ROOM_EVERY: Final = 64
-"""Targets between two looks whether the writing keeps up."""
 
 PASSWORDS: Final = 100_000
 """URLs with a password among these, which no disk gets: from that many on, the reading waits."""
@@ -65,16 +62,15 @@ class Recorded:
         """See `Source`."""
         return self._source.url_column
 
-    async def targets(self) -> AsyncGenerator[Target, None]:
+    async def blocks(self) -> AsyncGenerator[Sequence[Target], None]:
         """See `Source`."""
         recording, position = self._recording, self._position
         recording.begin_input(position, self.name)
-        async with aclosing(self._source.targets()) as targets:
-            async for target in targets:
-                index = recording.read(position, target)
-                if not index % ROOM_EVERY and recording.is_full:
-                    await recording.room()
-                yield target
+        async with aclosing(self._source.blocks()) as blocks:
+            async for block in blocks:
+                recording.read(position, block)
+                await recording.room()
+                yield block
         self._end()
 
     def _end(self) -> None:
@@ -91,7 +87,7 @@ class Recorded:
 class Spooled(Recorded):
     """Reads `source` to its end as fast as it gives targets, whatever is taken."""
 
-    async def targets(self) -> AsyncGenerator[Target, None]:
+    async def blocks(self) -> AsyncGenerator[Sequence[Target], None]:
         """See `Source`."""
         recording = self._recording
         recording.begin_input(self._position, self.name)
@@ -101,14 +97,16 @@ class Spooled(Recorded):
         news, taken = asyncio.Event(), asyncio.Event()
 
         async def read_all() -> None:
-            async with aclosing(self._source.targets()) as targets:
-                async for target in targets:
-                    index = recording.read(self._position, target)
-                    # In memory as long as nothing before it is on disk alone.
-                    if len(near) < NEAR and given + len(near) == index:
-                        near.append(target)
-                    elif recording.redacted(target).url != target.url:
-                        passwords[index] = target.url
+            async with aclosing(self._source.blocks()) as blocks:
+                async for block in blocks:
+                    first = recording.number
+                    recording.read(self._position, block)
+                    for index, target in enumerate(block, start=first):
+                        # In memory as long as nothing before it is on disk alone.
+                        if len(near) < NEAR and given + len(near) == index:
+                            near.append(target)
+                        elif recording.redacted(target).url != target.url:
+                            passwords[index] = target.url
                     news.set()
                     while len(passwords) >= PASSWORDS or (recording.failure is not None and len(near) >= NEAR):
                         taken.clear()
@@ -121,9 +119,9 @@ class Spooled(Recorded):
         try:
             while True:
                 while near:
-                    target = near.popleft()
-                    given += 1  # before it is given away: what is read meanwhile is counted from here
-                    yield target
+                    given_now = [near.popleft() for _ in range(min(len(near), MOST_IN_BLOCK))]
+                    given += len(given_now)  # before they are given away: what is read meanwhile is counted from here
+                    yield given_now
                 taken.set()
                 if given < recording.number:
                     await recording.written(given)
@@ -165,13 +163,13 @@ class Replayed:
         """See `Source`."""
         return self._entry.url_column
 
-    async def targets(self) -> AsyncGenerator[Target, None]:
+    async def blocks(self) -> AsyncGenerator[Sequence[Target], None]:
         """See `Source`."""
         first = self._entry.first or 0
         number = self._entry.number if self._entry.number is not None else self._recording.kept - first
         for index, target in enumerate(self._recording.run_file.targets(first, first + number), start=first):
             self.found += target.fault is None or target.fault.outcome is Outcome.INVALID
-            yield self._askable(index, target)
+            yield (self._askable(index, target),)
 
     def _askable(self, index: int, target: Target) -> Target:
         if target.fault is None and ":***@" in target.url and not self._recording.has_earlier(index):
@@ -198,14 +196,19 @@ class Continued(Recorded):
         self._warn = warn
         self._is_fixed = is_fixed
 
-    async def targets(self) -> AsyncGenerator[Target, None]:
+    async def blocks(self) -> AsyncGenerator[Sequence[Target], None]:
         """See `Source`. Raises SourceError where it is not what it was."""
+        async with aclosing(self._targets()) as targets:
+            async for target in targets:
+                yield (target,)
+
+    async def _targets(self) -> AsyncGenerator[Target, None]:
         recording = self._recording
         entry = recording.inputs[self._position]
         index = entry.first if entry.first is not None else recording.kept
         stop = index + entry.number if entry.number is not None else recording.kept
         before = recording.run_file.targets(index, stop)
-        async with aclosing(self._source.targets()) as targets:
+        async with aclosing(_each(self._source)) as targets:
             async for target in targets:
                 kept = next(before, None)
                 if kept is not None and recording.redacted(target).url == kept.url:
@@ -249,9 +252,8 @@ class Continued(Recorded):
                     yield other
 
     async def _keep(self, target: Target) -> None:
-        self._recording.read(self._position, target)
-        if self._recording.is_full:
-            await self._recording.room()
+        self._recording.read(self._position, (target,))
+        await self._recording.room()
 
     def _tell_change(self, kept: Target, target: Target | None) -> None:
         now = "ends before it" if target is None else f"has {clip(self._recording.redacted(target).url, 80)!r} there"
@@ -259,6 +261,13 @@ class Continued(Recorded):
         if self._is_fixed:
             raise SourceError(f"{change}and it {now}: put the file back as it was and resume again, or check it anew")
         self._warn(f"{change}and it {now}: what was read before is finished as it was, what is new is added")
+
+
+async def _each(source: Source) -> AsyncGenerator[Target, None]:
+    async with aclosing(source.blocks()) as blocks:
+        async for block in blocks:
+            for target in block:
+                yield target
 
 
 def wrapped(source: Source, position: int, argument: Argument, recording: Recording) -> Source:

@@ -21,7 +21,6 @@ from urlsweep.cli.plan_page import Plan, plan_object, render_plan
 from urlsweep.cli.running import TransportFactory
 from urlsweep.core.documents import Document, Fetcher
 from urlsweep.core.forecast import Assumptions
-from urlsweep.engine import BREATH
 from urlsweep.fetch import DocumentFetcher
 from urlsweep.reports.escaping import encode
 from urlsweep.reports.json_lines import encode_value
@@ -105,11 +104,11 @@ class PlanRun:
         return self._show(plan) or (ExitCode.INPUT if inputs.is_empty_handed() else ExitCode.OK)
 
     async def _count(self, inputs: Inputs, census: Census) -> None:
-        async with aclosing(inputs.targets()) as targets:
-            async for target in targets:
-                census.take(target)
-                if census.rows % BREATH == 0:
-                    await asyncio.sleep(0)  # a source may never wait, and signals have to be heard
+        async with aclosing(inputs.blocks()) as blocks:
+            async for block in blocks:
+                for target in block:
+                    census.take(target)
+                await asyncio.sleep(0)  # a source may never wait, and signals have to be heard
 
     def _tell_fetching(self, url: str) -> None:
         if not self._console.is_quiet:

@@ -73,6 +73,7 @@ class Recording:
         self._page_start = -PAGE
         self._loop = asyncio.get_running_loop()
         self._room = asyncio.Event()
+        self.is_trusting = False
         self._recall = _no_recall
         self._writer = Writer(run_file, redact_target=self.redacted, redact_row=redactor.result, on_room=self._on_room)
 
@@ -80,8 +81,6 @@ class Recording:
 
     def earlier(self, index: int, target: Target) -> Result | None:
         """See `Journal.earlier`."""
-        if index >= self.kept:
-            return None
         data = self._earlier_rows(index).get(index)
         return None if data is None else self.run_file.decoded(data, target)
 
@@ -102,6 +101,7 @@ class Recording:
     def recalls(self, recall: Any) -> None:
         """`recall` knows what may be trusted from earlier runs."""
         self._recall = recall
+        self.is_trusting = True
 
     def settled(self, index: int, row: Result) -> None:
         """See `Journal.settled`."""
@@ -116,14 +116,14 @@ class Recording:
         entry.first, entry.name = self.number, self._redactor.text(name)
         self._writer.fact("inputs", self.inputs)
 
-    def read(self, position: int, target: Target) -> int:
-        """`target` was read from input number `position`; its number."""
-        index = self.number
-        self.number += 1
-        if "@" in target.url and self.redacted(target).url != target.url:
-            self.inputs[position].withheld += 1
-        self._writer.target(index, target)
-        return index
+    def read(self, position: int, targets: Sequence[Target]) -> None:
+        """`targets` were read from input number `position`."""
+        tell = self._writer.target
+        for index, target in enumerate(targets, start=self.number):
+            if "@" in target.url and self.redacted(target).url != target.url:
+                self.inputs[position].withheld += 1
+            tell(index, target)
+        self.number += len(targets)
 
     def end_input(
         self,
@@ -146,11 +146,6 @@ class Recording:
         while self._writer.is_full:
             self._room.clear()
             await self._room.wait()
-
-    @property
-    def is_full(self) -> bool:
-        """Whether to wait for `room` before more is read."""
-        return self._writer.is_full
 
     async def written(self, index: int) -> None:
         """Wait until target number `index` is on disk. Raises JournalError where it cannot be."""

@@ -172,9 +172,9 @@ class CheckRun:
                 journal = trust
             else:
                 self._recording.recalls(trust.recall)
-        async with aclosing(inputs.targets()) as targets:
+        async with aclosing(inputs.blocks()) as blocks:
             sweep = Sweep(
-                targets,
+                blocks,
                 policy,
                 self._settings.limits(),
                 transport,

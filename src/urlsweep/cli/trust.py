@@ -27,6 +27,9 @@ from urlsweep.ledger import Ledger, digest_of
 class Trust:
     """Verdicts of earlier runs. Close it."""
 
+    kept = 0  # no run goes on: see `earlier`
+    is_trusting = True
+
     def __init__(self, times_to_live: Mapping[Outcome, float], policy: Policy, now: float) -> None:
         """`now` is the time of day in seconds since the epoch."""
         self._times_to_live = times_to_live

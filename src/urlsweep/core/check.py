@@ -201,6 +201,17 @@ class CheckState(msgspec.Struct, frozen=True, array_like=True):
     waited_for: str
 
 
+class _Head:
+    """What is known of one host's HEAD."""
+
+    __slots__ = ("contradicted", "is_doubted", "refuted")
+
+    def __init__(self) -> None:
+        self.contradicted = 0  # times that GET succeeded where HEAD had not
+        self.is_doubted = False  # HEAD was pushed back, and nothing has succeeded since
+        self.refuted = 0  # how often GET was the first to, in a row
+
+
 class HeadTrust:
     """Which hosts' HEAD answers were contradicted by GET: after two, such a host is asked by GET alone.
 
@@ -211,39 +222,41 @@ class HeadTrust:
     LIMIT: Final = 2
     HOSTS_KEPT: Final = 65_536  # the ones met longest ago are forgotten first; forgetting costs one HEAD
 
-    __slots__ = ("_contradicted", "_doubted", "_refuted")
+    __slots__ = ("_heads",)
 
     def __init__(self) -> None:
-        self._contradicted: OrderedDict[str, int] = OrderedDict()
-        self._doubted: OrderedDict[str, int] = OrderedDict()  # HEAD was pushed back, and nothing has succeeded since
-        self._refuted: OrderedDict[str, int] = OrderedDict()  # how often GET was the first to, in a row
+        self._heads: OrderedDict[str, _Head] = OrderedDict()  # of hosts that there is something to say of
 
     def is_trusted(self, host_key: str) -> bool:
         """Whether HEAD is worth sending to this host, now."""
-        if self._contradicted.get(host_key, 0) >= self.LIMIT:
-            return False
-        return host_key not in self._doubted and self._refuted.get(host_key, 0) < self.LIMIT
+        head = self._heads.get(host_key)
+        return head is None or not (head.is_doubted or head.contradicted >= self.LIMIT or head.refuted >= self.LIMIT)
 
     def contradicted(self, host_key: str) -> None:
         """GET succeeded where HEAD had not."""
-        self._count(self._contradicted, host_key)
+        self._met(host_key).contradicted += 1
 
     def pushed_back(self, host_key: str) -> None:
         """HEAD was."""
-        self._count(self._doubted, host_key)
+        self._met(host_key).is_doubted = True
 
     def succeeded(self, host_key: str, method: str) -> None:
         """An accepted answer to `method`."""
+        head = self._heads.get(host_key)
+        if head is None:
+            return
         if method == "HEAD":
-            self._refuted.pop(host_key, None)
-            self._doubted.pop(host_key, None)
-        elif self._doubted.pop(host_key, None) is not None:
-            self._count(self._refuted, host_key)
+            head.refuted = 0
+        elif head.is_doubted:
+            head.refuted += 1
+        head.is_doubted = False
 
-    def _count(self, counts: OrderedDict[str, int], host_key: str) -> None:
-        counts[host_key] = counts.pop(host_key, 0) + 1
-        if len(counts) > self.HOSTS_KEPT:
-            counts.popitem(last=False)
+    def _met(self, host_key: str) -> _Head:
+        head = self._heads.setdefault(host_key, _Head())
+        self._heads.move_to_end(host_key)
+        if len(self._heads) > self.HOSTS_KEPT:
+            self._heads.popitem(last=False)
+        return head
 
 
 def _said(status: int) -> str:

@@ -80,6 +80,7 @@ class Group(Generic[Item]):
         "has_answered",
         "held",
         "held_since",
+        "is_shared",
         "is_silent",
         "key",
         "members",
@@ -97,9 +98,10 @@ class Group(Generic[Item]):
         self.active: list[Host[Item]] = []  # hosts that have something to ask, in turn
         self.size = 0  # items that wait in its hosts' queues
         self.put_off = 0  # items that wait for a time of their own
-        self.control: tuple[Host[Item], Item] | None = None  # the last one that was answered well, and by which host
+        self.control: Item | None = None  # the last one that was answered well, where its host is the only one
         self.bucket = -1  # where it stands among the ready ones; -1: not ready
         self.timer_at = 0.0  # of the timer that is set for its pace; 0: none is
+        self.is_shared = False  # by more hosts than one
         self.is_silent = False  # trouble, and never an answer from any of its hosts
         self.has_answered = False
         self.requests = 0

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import heapq
 from collections import OrderedDict, deque
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Final, Generic, NamedTuple
 
 from urlsweep.core.bottleneck import Limiter, SlowedHost
@@ -68,6 +68,7 @@ SLOWED_TOLD: Final = 100
 
 _BUCKETS: Final = 64
 """One for each length that a queue's length can have in bits; twice over: those of silent hosts stand below."""
+_BITS: Final = tuple(1 << number for number in range(2 * _BUCKETS))
 _SILENT_BUCKETS: Final = (1 << _BUCKETS) - 1
 
 
@@ -88,15 +89,15 @@ class Pacer(Generic[Item]):
         self._opens_at = 0.0  # when the next request may go at all
         self._hosts: dict[str, Host[Item]] = {}
         self._groups: dict[str, Group[Item]] = {}
-        self._idle: OrderedDict[str, Group[Item]] = OrderedDict()
+        self._idle: OrderedDict[Group[Item], None] = OrderedDict()  # longest idle first
         # Ready groups by the logarithm of their queue's length, each bucket an ordered set; a bit a bucket in use.
-        self._ready: list[OrderedDict[str, Group[Item]]] = [OrderedDict() for _ in range(2 * _BUCKETS)]
+        self._ready: list[OrderedDict[Group[Item], None]] = [OrderedDict() for _ in range(2 * _BUCKETS)]
         self._used_buckets = 0
         # (when, number, host, item, turn): an item put off comes in. (when, number, group): its pace lets one go.
         self._timers: list[tuple[float, int, Host[Item], Item, Turn] | tuple[float, int, Group[Item]]] = []
         self._sequence = 0
         self._gates: dict[str, Group[Item]] = {}  # groups that wait for a gate
-        self._given_up: deque[tuple[str, Item, Reply | Failure]] = deque()
+        self._given_up: list[tuple[str, Item, Reply | Failure]] = []
         self._addresses: OrderedDict[str, Address] = OrderedDict()
         self._in_flight_silent = 0
         self._network = NetworkWatch(limits.outage_patience)
@@ -116,26 +117,12 @@ class Pacer(Generic[Item]):
         if host is None:
             host = self._new_host(host_key)
         group = host.group
-        self.waiting += 1
+        if not group.size and group in self._idle:
+            del self._idle[group]
         if delay > 0:
-            host.later += turn is _LATE
-            group.put_off += 1
-            self.put_off += 1
-            self._sequence += 1
-            heapq.heappush(self._timers, (now + delay, self._sequence, host, item, turn))
-            if group.key in self._idle:
-                del self._idle[group.key]
-            if host.state is not _ALIVE:  # the others wait for what becomes of this one
-                self._settle(host, group, now)
+            self._put_off(host, item, now, delay, turn)
             return
-        if not group.size and group.key in self._idle:
-            del self._idle[group.key]
-        self._queue(host, item, now, turn)
-
-    def _queue(self, host: Host[Item], item: Item, now: float, turn: Turn) -> None:
-        group = host.group
         if host.evidence is not None and not self._is_asked_anew(host, now):
-            self.waiting -= 1
             self._given_up.append((host.key, item, host.evidence))
             self._retire(group, now)
             return
@@ -151,10 +138,21 @@ class Pacer(Generic[Item]):
                 waiting.append(item)
             else:
                 waiting.insert(0, item)
+        self.waiting += 1
         group.size = size = group.size + 1
         # One more behind others changes nothing, unless the group moves up among the ready ones.
-        if group.bucket < 0 or not host.is_active or size.bit_length() + _BUCKETS != group.bucket:
+        if not host.is_active or -1 != group.bucket != size.bit_length() + _BUCKETS:
             self._settle(host, group, now)
+
+    def _put_off(self, host: Host[Item], item: Item, now: float, delay: float, turn: Turn) -> None:
+        host.later += turn is _LATE
+        host.group.put_off += 1
+        self.put_off += 1
+        self.waiting += 1
+        self._sequence += 1
+        heapq.heappush(self._timers, (now + delay, self._sequence, host, item, turn))
+        if host.state is not _ALIVE:  # the others wait for what becomes of this one
+            self._settle(host, host.group, now)
 
     def bind(self, host_key: str, by_hand: ByHand, now: float) -> None:
         """Keep the group of `host_key` within what was said by hand for one of its URLs, the strictest of all."""
@@ -184,41 +182,42 @@ class Pacer(Generic[Item]):
             if self._is_a_slot_awaited:
                 return None
             used = self._first_buckets
-        ready = self._ready[used.bit_length() - 1]
-        group = next(iter(ready.values()))
-        ready.move_to_end(group.key)  # groups with as much work left take turns
+        bucket = used.bit_length() - 1
+        ready = self._ready[bucket]
+        group, _ = ready.popitem(last=False)  # and back behind the others with as much work left: they take turns
+        group.bucket = -1
+        if not ready:
+            self._used_buckets ^= _BITS[bucket]
         active = group.active
         host = active[0]
-        if len(active) > 1:
+        if group.is_shared:  # its hosts take turns
             active.append(active.pop(0))
         return self._take(host, group, now)
 
-    def _take(self, host: Host[Item], group: Group[Item], now: float) -> tuple[Ticket, Item]:
+    def _take(
+        self, host: Host[Item], group: Group[Item], now: float, *, is_witness: bool = False
+    ) -> tuple[Ticket, Item]:
+        """What `host` is asked next; `is_witness`: once more what it answered well."""
         pace = group.pace
         late = host.late
         is_late = is_control = False
         if (
-            pace.is_probing
+            (pace.is_probing or is_witness)
             and group.control is not None
-            and (pace.wants_control or (group.size == 1 and pace.wants_comparison))
+            and (is_witness or pace.wants_control or (group.size == 1 and pace.wants_comparison))
         ):
-            host, item = group.control
+            item = group.control
             is_control = True
-        elif late and (not host.waiting or host.state is not _ALIVE or now - late[0][0] >= LATE_AT_MOST):
-            _, item = late.popleft()
-            is_late = True
         else:
-            item = host.waiting[0]
-            del host.waiting[0]
-        if not is_control:
+            if late and (not host.waiting or host.state is not _ALIVE or now - late[0][0] >= LATE_AT_MOST):
+                _, item = late.popleft()
+                is_late = True
+            else:
+                waiting = host.waiting
+                item = waiting[0]
+                del waiting[0]
             group.size -= 1
             self.waiting -= 1
-        return self._sent(host, group, now, is_late=is_late, is_control=is_control), item
-
-    def _sent(
-        self, host: Host[Item], group: Group[Item], now: float, *, is_late: bool = False, is_control: bool = False
-    ) -> Ticket:
-        pace = group.pace
         level = pace.sent(now)
         host.in_flight += 1
         group.requests += 1
@@ -232,7 +231,7 @@ class Pacer(Generic[Item]):
             self._place(group, now)
         else:
             self._settle(host, group, now)
-        return Ticket(host.key, pace.storm, level, now, is_late, is_control)
+        return Ticket(host.key, pace.storm, level, now, is_late, is_control), item
 
     def release(
         self,
@@ -265,28 +264,29 @@ class Pacer(Generic[Item]):
         if pressure is None:
             pressure = pressure_of(event, wall)
         is_free = False
-        if len(group.members) > 1:
+        if group.is_shared:
             item = failed_at = None  # nobody vouches for another host
         if pressure is _GOOD:
             host.is_failing = False
             if host.state is not _ALIVE or host.evidence is not None or self._network.is_alarmed:
                 self._answered(host, group, ticket, event)
-                group = host.group  # by now it may be another: see `_join`
-                pace = group.pace
+                if host.group is not group:  # see `_join`
+                    group, item = host.group, None
+                    pace = group.pace
             pace.good(now, ticket, event.elapsed, is_first=failed_at is None)
             if item is not None:
-                group.control = (host, item)
+                group.control = item
             if isinstance(event, Reply) and event.fields:
                 self._heed_allowance(group, ticket, event, now, wall)
         else:
             is_free = self._troubled(host, ticket, event, pressure, now, wall, failed_at)
             group = host.group
-        if host.waiting and host.is_active and host.state is _ALIVE:
+        if not group.size:  # nothing waits: there is nothing to place
+            self._retire(group, now)
+        elif host.waiting and host.is_active and host.state is _ALIVE:
             self._place(group, now)
         else:
             self._settle(host, group, now)
-        if not group.size:
-            self._retire(group, now)
         return is_free
 
     def _troubled(
@@ -328,12 +328,19 @@ class Pacer(Generic[Item]):
                     self._give_up(member, event, now)
         return is_free
 
-    def take_given_up(self) -> Iterator[tuple[str, Item, Reply | Failure]]:
+    def take_given_up(self) -> Sequence[tuple[str, Item, Reply | Failure]]:
         """Every item, each once, whose host was given up, with the host's key and what it was given up for."""
-        while self._given_up:
-            yield self._given_up.popleft()
+        if not self._given_up:
+            return ()
+        given_up, self._given_up = self._given_up, []
+        return given_up
 
     # -- how things stand
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether some host may be asked more, and a slot is free for it."""
+        return self._used_buckets > 0 and self.in_flight < self._concurrency
 
     @property
     def has_room_for_more(self) -> bool:
@@ -545,9 +552,9 @@ class Pacer(Generic[Item]):
         network = self._network
         while True:
             group, self._witness = self._witness, None
-            if group is not None and self._idle.pop(group.key, None) is not None and group.control is not None:
-                host, item = group.control
-                return self._sent(host, group, now, is_control=True), item
+            if group is not None and group in self._idle and group.control is not None:
+                del self._idle[group]
+                return self._take(group.members[0], group, now, is_witness=True)
             while self._probes:
                 host = self._probes.pop()
                 if _may_be_asked(host):
@@ -558,7 +565,7 @@ class Pacer(Generic[Item]):
             suspects = [self._hosts[key] for key in network.suspects if key in self._hosts]
             able = [host for host in suspects if _may_be_asked(host)]
             if not able:  # what these hosts were asked is settled, or they are closed: any other will do
-                able = [group.active[0] for ready in self._ready for group in ready.values()]
+                able = [group.active[0] for ready in self._ready for group in ready]
             self._probes = able[:PROBES_AT_ONCE]
             self._witness = self._find_witness()
 
@@ -567,7 +574,7 @@ class Pacer(Generic[Item]):
 
         The one that has had nothing to do for longest, which puts it behind all others."""
         suspects = set(self._network.suspects)
-        for group in self._idle.values():
+        for group in self._idle:
             if (
                 group.control is not None
                 and not group.members[0].is_private
@@ -587,6 +594,7 @@ class Pacer(Generic[Item]):
             group = self._groups[key] = Group(key, Pace(bounds, self._limits))
         else:
             group.pace.narrow(bounds)
+            group.is_shared = True
             group.control = None  # how well one host answers says nothing of another
         host = self._hosts[host_key] = Host(host_key, group, bounds.first, is_private=is_private)
         group.members.append(host)
@@ -599,14 +607,15 @@ class Pacer(Generic[Item]):
             return
         self._take_off(group)
         del self._groups[group.key]
-        self._idle.pop(group.key, None)
+        self._idle.pop(group, None)
         self._gates.pop(group.key, None)
         other = self._groups.get(address)
         if other is None:
             group.key = address
             self._groups[address] = group
             return
-        self._idle.pop(address, None)
+        self._idle.pop(other, None)
+        other.is_shared = True
         other.control = None
         other.members.append(host)
         other.size += group.size
@@ -627,7 +636,7 @@ class Pacer(Generic[Item]):
         if host.state is _ALIVE:
             is_active = bool(host.waiting)
             if not is_active and host.late:
-                is_active = len(group.members) > 1 or group.pace.is_calm
+                is_active = group.is_shared or group.pace.is_calm
         else:
             is_active = self._may_be_probed(host)
         if is_active is not host.is_active:
@@ -678,8 +687,8 @@ class Pacer(Generic[Item]):
         if group.bucket >= 0:
             self._take_off(group)
         if bucket >= 0:
-            self._ready[bucket][group.key] = group
-            self._used_buckets |= 1 << bucket
+            self._ready[bucket][group] = None
+            self._used_buckets |= _BITS[bucket]
             group.bucket = bucket
 
     def _take_off(self, group: Group[Item]) -> None:
@@ -687,9 +696,9 @@ class Pacer(Generic[Item]):
         if group.bucket < 0:
             return
         ready = self._ready[group.bucket]
-        del ready[group.key]
+        del ready[group]
         if not ready:
-            self._used_buckets &= ~(1 << group.bucket)
+            self._used_buckets ^= _BITS[group.bucket]
         group.bucket = -1
 
     def _wake(self, now: float) -> None:
@@ -707,12 +716,13 @@ class Pacer(Generic[Item]):
             host.later -= turn is _LATE
             host.group.put_off -= 1
             self.put_off -= 1
-            self._queue(host, item, now, turn)
+            self.waiting -= 1  # and is counted anew
+            self.add(host.key, item, now, turn=turn)
 
     def _retire(self, group: Group[Item], now: float) -> None:
         """Remember an idle group among the others, and forget the one that has been idle longest."""
         pace = group.pace
-        if group.size or group.put_off or pace.in_flight or self._groups.get(group.key) is not group:
+        if group.size or group.put_off or pace.in_flight or not group.members:  # none: it was joined, or forgotten
             return
         if pace.opens_at > now:  # a gate outlives its queue
             if not group.timer_at:
@@ -720,10 +730,10 @@ class Pacer(Generic[Item]):
                 group.timer_at = pace.opens_at
                 heapq.heappush(self._timers, (pace.opens_at, self._sequence, group))
             return
-        self._idle[group.key] = group
+        self._idle[group] = None
         if len(self._idle) > IDLE_GROUPS_KEPT:
-            key, oldest = self._idle.popitem(last=False)
-            del self._groups[key]
+            oldest, _ = self._idle.popitem(last=False)
+            del self._groups[oldest.key]
             for host in oldest.members:
                 del self._hosts[host.key]
             slowed = oldest.slowed(now)

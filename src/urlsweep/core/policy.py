@@ -254,6 +254,11 @@ class Policy:
         names = {name.lower() for name, _ in own}
         return tuple(pair for pair in self.headers if pair[0].lower() not in names) + own
 
+    @property
+    def refuses_any(self) -> bool:
+        """Whether there may be a URL that is not to be asked."""
+        return bool(self.exclude or self.include or self.rules) or not self.allow_private
+
     def refusal(self, url: Url) -> Fault | None:
         """Why `url` is not to be asked, or None."""
         for pattern in self.exclude:

@@ -1,6 +1,6 @@
 """Counts rows into what a run's end has to tell. Memory is bounded whatever the list's length.
 
-Contract: `add` is called once a row, `asked` once a finished request; nothing in here reads a clock.
+Contract: `add` is told each row once, `asked` is called once a finished request; nothing in here reads a clock.
 """
 
 from __future__ import annotations
@@ -62,14 +62,18 @@ class Summary(msgspec.Struct):
     _hosts: dict[str, HostTime] = msgspec.field(default_factory=dict)
     _example_characters: int = 0
 
-    def add(self, result: Result) -> None:
-        """Count one row."""
-        self.rows_out += 1
-        self.outcomes[result.outcome] += 1
-        self.categories[result.category] += 1
-        if result.reason is None:
-            return
-        key = (result.outcome, result.reason)
+    def add(self, *results: Result) -> None:
+        """Count these rows."""
+        outcomes, categories = self.outcomes, self.categories
+        for result in results:
+            outcomes[result.outcome] += 1
+            categories[result.category] += 1
+            if result.reason is not None:
+                self._add_reason(result, result.reason)
+        self.rows_out += len(results)
+
+    def _add_reason(self, result: Result, reason: str) -> None:
+        key = (result.outcome, reason)
         self.reasons[key] += 1
         if result.outcome not in (Outcome.OK, Outcome.SKIPPED):
             rows = self.examples.setdefault(key, [])

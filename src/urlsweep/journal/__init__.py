@@ -24,6 +24,9 @@ class InUseError(JournalError):
 class Journal(Protocol):
     """What the engine tells about a run as it goes, and asks about what was before. Called on the loop: never waits."""
 
+    kept: int  # targets that were read before the run was cut: the only ones that `earlier` is asked about
+    is_trusting: bool  # whether `recall` may know anything, which does not change
+
     def earlier(self, index: int, target: Target) -> Result | None:
         """The row that target number `index` has already, from before the run was cut; it is not asked again."""
 

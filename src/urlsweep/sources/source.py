@@ -1,15 +1,15 @@
-"""Sources: what one argument of a run gives, target by target.
+"""Sources: what one argument of a run gives, block by block.
 
-Contract: `targets` is lazy and is run once. It may raise SourceError before its first target (a pipe without the column
+Contract: `blocks` is lazy and is run once. It may raise SourceError before its first target (a pipe without the column
 that was asked for); whatever goes wrong later, and all that goes wrong with fetched documents, is a row.
 Not in here: what an argument means (see `opening`), what a document's bytes mean (see `reading`).
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
-from itertools import chain
+from itertools import chain, islice
 from typing import Final, NamedTuple, Protocol
 from urllib.parse import quote
 
@@ -30,6 +30,10 @@ DEEPEST_INDEX: Final = 5
 
 MOST_SITEMAPS: Final = 200_000
 """Sitemaps read for one argument: at 50,000 URLs each ten thousand million, so that more of them is a trap."""
+
+MOST_IN_BLOCK: Final = 256
+"""Targets that are given at once: each that were given alone would pass through every layer between here and the
+engine."""
 
 
 class Source(Protocol):
@@ -55,8 +59,9 @@ class Source(Protocol):
     def url_column(self) -> str | None:
         """The one of `columns` that holds the URLs, from the first target on."""
 
-    def targets(self) -> AsyncGenerator[Target, None]:
-        """Every target, faults included. Close it (`contextlib.aclosing`) when it is left early."""
+    def blocks(self) -> AsyncGenerator[Sequence[Target], None]:
+        """Every target, faults included, `MOST_IN_BLOCK` at a time at the most and never waiting for more to come.
+        Close it (`contextlib.aclosing`) when it is left early."""
 
 
 class UrlSource:
@@ -71,10 +76,10 @@ class UrlSource:
     columns = None
     url_column = None
 
-    async def targets(self) -> AsyncGenerator[Target, None]:
+    async def blocks(self) -> AsyncGenerator[Sequence[Target], None]:
         """The one target."""
         self.found = 1
-        yield self._target
+        yield (self._target,)
 
 
 class _Pending(NamedTuple):
@@ -140,7 +145,7 @@ class DocumentSource:
         """See `Source.url_column`."""
         return None if self._table is None else self._table.url_column
 
-    async def targets(self) -> AsyncGenerator[Target, None]:
+    async def blocks(self) -> AsyncGenerator[Sequence[Target], None]:
         """Every target in the documents' order, faults included."""
         pending = await self._first()  # the next one last
         while pending:
@@ -153,23 +158,33 @@ class DocumentSource:
                 batches = self._read_local(self._open_stream)
             async with aclosing(batches):
                 async for base, is_public, items in batches:
-                    for item in items:
-                        if isinstance(item, Child):
-                            admitted = self._admit(item, base, document.depth + 1, is_named_by_public=is_public)
-                            if isinstance(admitted, _Pending):
-                                children.append(admitted)
-                            if not isinstance(admitted, Target):
-                                continue
-                            item = admitted  # a sitemap that cannot be read is a row
-                        if item.fault is None or item.fault.outcome is Outcome.INVALID:
-                            self.found += 1
-                        else:
-                            self._has_fault = True
-                        yield item
+                    while given := list(islice(items, MOST_IN_BLOCK)):
+                        block = [item for item in given if isinstance(item, Target)]
+                        if len(block) < len(given):
+                            block = []
+                            for item in given:
+                                named = (
+                                    self._admit(item, base, document.depth + 1, is_named_by_public=is_public)
+                                    if isinstance(item, Child)
+                                    else item
+                                )
+                                if isinstance(named, _Pending):
+                                    children.append(named)
+                                elif named is not None:  # a sitemap that cannot be read is a row
+                                    block.append(named)
+                        self._count(block)
+                        if block:
+                            yield block
             if self._repeats:
                 name = redact(document.url) or self.name
                 self._given.warn(f"{name} names {self._repeats:,} sitemap(s) again that were already named: read once")
             pending.extend(reversed(children))
+
+    def _count(self, block: Sequence[Target]) -> None:
+        faults = [target.fault for target in block if target.fault is not None]
+        unread = sum(fault.outcome is not Outcome.INVALID for fault in faults)
+        self.found += len(block) - unread
+        self._has_fault = self._has_fault or unread > 0
 
     async def _first(self) -> list[_Pending]:
         if self._open_stream is not None:

@@ -108,7 +108,7 @@ class _Shard:
 class ShardedAsking:
     """Asks over several workers."""
 
-    has_free_slots = False  # what a worker may start is not known in the same moment
+    may_start = False  # what a worker may start is not known in the same moment
 
     def __init__(
         self,
