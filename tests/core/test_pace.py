@@ -19,10 +19,8 @@ from urlsweep.core.rate import (
     LESS_AFTER_LOSS,
     LONGEST_HOLD,
     LONGEST_INTERVAL,
-    NEAR,
-    QUIET_REQUESTS,
     SAME_RATE,
-    SHORTEST_HOLD,
+    STEEPEST_CREEP,
     STEP,
     STEP_REQUESTS,
 )
@@ -572,20 +570,17 @@ def test_far_below_what_was_too_much_the_rate_grows_in_steps() -> None:
 
 def test_steps_end_near_what_was_too_much_and_after_a_hold_it_creeps() -> None:
     asked = flooded()
-    pushed_at, too_much = asked.now, 8 / LATENCY
+    too_much = 8 / LATENCY
     rates = climb(asked, 1000)
-    times = asked.sent_at[-1000:]
-    held = [rate for rate, when in zip(rates, times, strict=True) if when < pushed_at + SHORTEST_HOLD]
-    assert max(held) == pytest.approx(NEAR * too_much)
-    crept = [rate for rate in rates if NEAR * too_much < rate < SAME_RATE * too_much]
-    growth = [later / sooner for sooner, later in itertools.pairwise(crept)]
-    assert 1 < min(growth) < max(growth) < STEP
-    assert growth[-1] > growth[0]  # the longer nothing is pushed back, the faster: the limit may be gone
-    assert max(rates) > NEAR * STEP * too_much  # and it is: what was too much is no more
+    crept = [rate for rate in rates if 0.95 * too_much < rate < SAME_RATE * too_much]
+    growth = [(later / sooner - 1) * sooner for sooner, later in itertools.pairwise(crept)]  # a second
+    assert 0 < min(growth) <= max(growth) < 1.1 * STEEPEST_CREEP
+    assert max(rates) > SAME_RATE * too_much  # and it is: what was too much is no more
 
 
-def test_a_rate_is_held_for_enough_requests_and_for_longer_where_the_gate_was_closed_for_long() -> None:
-    for wait, least in ((None, QUIET_REQUESTS / 1000.0), (0.5, 10.0), (5.0, LONGEST_HOLD)):
+def test_a_rate_is_held_for_longer_where_the_gate_was_closed_for_longer() -> None:
+    holds = []
+    for wait in (None, 0.5, 5.0):
         asked = paced(1000.0, 2.0)
         asked.wait()
         asked.send(1)
@@ -597,7 +592,9 @@ def test_a_rate_is_held_for_enough_requests_and_for_longer_where_the_gate_was_cl
         pushed_at, held_at = asked.now, climb(asked, 50)[-1]
         while climb(asked, 1)[-1] <= held_at:
             pass
-        assert least <= asked.now - pushed_at <= 1.1 * least + 0.2 + (wait or 0.0)
+        holds.append(asked.now - pushed_at)
+    assert holds[0] < holds[1] / 2 < holds[2] / 4
+    assert holds[2] <= LONGEST_HOLD + 0.5
 
 
 def test_no_rate_is_so_slow_that_nothing_goes_on() -> None:

@@ -37,7 +37,7 @@ ROUNDS_FOR_COUNT: Final = 2
 """Bound's worths of answers that have to have gone well for push-back to be about the number at once. One that comes
 sooner, with fewer at once than before, is about the rate."""
 
-CLIMB: Final = 4
+CLIMB: Final = 6
 """Of a bound, one part in so many is added for each bound's worth from the first push-back to the next: what was sent
 at the same moment as others then tells little of what can be sent evenly."""
 
@@ -254,8 +254,12 @@ class Pace:
         if self._trouble is not None and self._is_wary:
             self._latency += (elapsed - self._latency) * 0.2
             if self._rate is not None:
-                if self._is_paced and (not is_bound_in_use or self.bound == 1):
-                    self._rate.speed_up(now, self._trouble.pushed_at, self._trouble.closed)
+                # With one at once, whichever takes longer holds it back: the answer, or the spacing.
+                is_held_back = is_bound_in_use and (self.bound > 1 or elapsed > self._interval())
+                if self._is_paced and not is_held_back:
+                    self._rate.speed_up(
+                        now, ticket.sent_at, self._trouble.pushed_at, self._trouble.closed + self._latency
+                    )
                 self._rate.answered(now)
         elif self._good_answers == 0:
             self._latency = elapsed
@@ -482,8 +486,9 @@ class Pace:
             by_count = self._admitted > 0
         else:  # who says when to come again has a clock in mind
             rounds = 1 if self._is_climbing else ROUNDS_FOR_COUNT
-            by_count = not says_when and self._admitted >= rounds * self.bound
+            by_count = not says_when and self._admitted >= rounds * self.bound and not rate.is_at_ceiling()
         self._is_about_count = by_count and level > 1 and level >= self._served_at_once
+        was_climbing = self._is_climbing and self._admitted >= self.bound
         self._is_climbing = self.storm == 0 and self._admitted < ROUNDS_FOR_COUNT * self.bound
         if self._is_about_count:
             self._served_at_once = level - 1
@@ -494,6 +499,8 @@ class Pace:
         elif let_through:
             interval = self._interval()
             asked_at = 1 / interval if interval else level / self._latency if self._latency else 0.0
+            if was_climbing and self.bound > 1:  # the bound went well that this one was reached from
+                rate.went_well(asked_at * min(1 - 1 / self.bound, CLIMB / (CLIMB + 1)))
             rate.pushed_back(let_through, max(let_through, asked_at), self._admitted)
         else:
             self.bound = max(1, self.bound // 2)
