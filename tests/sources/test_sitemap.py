@@ -97,6 +97,17 @@ def test_urlset(data: bytes | str, expected: list[str]) -> None:
     assert urls(data) == expected
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_a_line_end_that_is_cut_in_two_is_one(encoding: str) -> None:
+    document = "<urlset>\r\n<url><loc>https://a.test/1</loc></url>\r\n</urlset>\r\nno XML\r\n"
+    data = document.encode(encoding)
+    bytewise = [data[at : at + 1] for at in range(len(data))]
+    for pieces in [bytewise, *([data[:cut], data[cut:]] for cut in range(1, len(data)))]:
+        parser = SitemapParser(Input("sitemap.xml"))
+        items = [item for piece in pieces for item in parser.feed(piece)] + list(parser.close())
+        assert [item.found_in for item in items] == ["sitemap.xml:2", "sitemap.xml:4"], pieces
+
+
 def test_entries_are_found_by_line() -> None:
     items = read("\n\n" + urlset("\n<url>\n<loc>\na</loc></url>\n<url></url>"))
     assert [item.found_in for item in items] == ["sitemap.xml:6", "sitemap.xml:8"]

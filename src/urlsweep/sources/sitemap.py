@@ -136,6 +136,10 @@ class SitemapParser:
     def _parse(self, is_end: bool = False) -> Iterator[Target | Child]:
         data = bytes(self._held)
         self._held.clear()
+        if not is_end and data.endswith((b"\r", b"\r\0")):  # CR LF, in UTF-16 too: cut in two expat counts two lines
+            end = data.rindex(b"\r")
+            self._held += data[end:]
+            data = data[:end]
         if self._is_over:
             return
         self._bytes_fed += len(data)
