@@ -136,8 +136,8 @@ class SitemapParser:
     def _parse(self, is_end: bool = False) -> Iterator[Target | Child]:
         data = bytes(self._held)
         self._held.clear()
-        if not is_end and data.endswith((b"\r", b"\r\0")):  # CR LF, in UTF-16 too: cut in two expat counts two lines
-            end = data.rindex(b"\r")
+        if not is_end and (end := data.find(b"\r", max(0, len(data) - 3))) >= 0:
+            # CR LF, four bytes in UTF-16: of one that is cut in two expat makes two lines.
             self._held += data[end:]
             data = data[:end]
         if self._is_over:
