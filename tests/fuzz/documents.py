@@ -50,10 +50,13 @@ def _check(data: bytes, open_reading: Callable[[Callable[[str], None]], Reading]
 
 
 def _told(item: Target | Child) -> object:
-    """`item` without what is wrong with XML: of two faults at one place, which expat names depends on how it is cut."""
+    """`item` without what is wrong with XML, and where: of two faults behind the document's end, which one expat names
+    depends on how it is cut."""
     if isinstance(item, Target) and item.fault is not None:
         is_xml = item.fault.reason in (Reason.SOURCE_MALFORMED, Reason.SOURCE_TRUNCATED)
-        return item.url, item.found_in, item.input, item.fault.outcome, is_xml or item.fault.reason
+        if is_xml:
+            return item.url, item.input, item.fault.outcome
+        return item.url, item.found_in, item.input, item.fault.outcome, item.fault.reason
     return item
 
 
