@@ -22,6 +22,7 @@ import math
 import random as random_module
 from collections import OrderedDict
 from datetime import datetime
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Final, Self
 
@@ -259,6 +260,18 @@ class HeadTrust:
         return head
 
 
+@lru_cache(maxsize=64)  # nearly all requests of a run have the same
+def _times(connect_timeout: float, timeout: float, is_last: bool, waited: float) -> tuple[float, float, float]:
+    """How long a request may take to connect, its TCP alone, and each of its attempts at TCP: of the last try or not,
+    where attempts to connect have been `waited` for so long."""
+    whole = min(connect_timeout, timeout)
+    if is_last:  # TLS may take the whole of it, once TCP stands
+        left = math.ceil(10 * (whole - waited)) / 10  # rows tell of it
+        return whole, max(EARLY_CONNECT, left) if waited else math.inf, 0.0
+    early = min(whole, EARLY_CONNECT)
+    return early, JOINED_CONNECT if waited else math.inf, whole if early < whole else 0.0
+
+
 def _said(status: int) -> str:
     try:
         return f"answered {status} {HTTPStatus(status).phrase}"
@@ -454,7 +467,11 @@ class Check:
 
     def _request(self) -> Request:
         url, policy = self._current, self._policy
-        connect_timeout, reach_timeout, attempt_timeout = self._times(url.host_key)
+        waited = self._waited if url.host_key == self._waited_for else 0.0
+        is_last = self._tries_used + 1 >= policy.tries
+        connect_timeout, reach_timeout, attempt_timeout = _times(
+            policy.connect_timeout, policy.timeout, is_last, waited
+        )
         public_only: Reason | None = None
         if self._came_from_public and not policy.allow_private_redirects:
             public_only = Reason.REDIRECT_FORBIDDEN
@@ -471,16 +488,6 @@ class Check:
             reach_timeout=reach_timeout,
             attempt_timeout=attempt_timeout,
         )
-
-    def _times(self, host_key: str) -> tuple[float, float, float]:
-        """How long the next request may take to connect, its TCP alone, and each of its attempts at TCP."""
-        whole = min(self._policy.connect_timeout, self._policy.timeout)
-        waited = self._waited if host_key == self._waited_for else 0.0
-        if self._tries_used + 1 >= self._policy.tries:  # the last try: TLS may take the whole of it, once TCP stands
-            left = math.ceil(10 * (whole - waited)) / 10  # rows tell of it
-            return whole, max(EARLY_CONNECT, left) if waited else math.inf, 0.0
-        early = min(whole, EARLY_CONNECT)
-        return early, JOINED_CONNECT if waited else math.inf, whole if early < whole else 0.0
 
     def _fields(self, url: Url) -> Fields:
         policy = self._policy
