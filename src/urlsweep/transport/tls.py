@@ -34,10 +34,12 @@ def client_context(options: TransportOptions) -> ssl.SSLContext:
     """The context for every https request.
 
     The same on every Python: 3.13 added X.509 strictness that no browser has, and left partial chains (an intermediate
-    certificate as the trusted one) refused before. Servers without secure renegotiation (RFC 5746) are connected to, as
-    browsers do: a status is read, nothing is renegotiated.
+    certificate as the trusted one) refused before; Debian's takes TLS 1.0 and 1.1, which no browser does (RFC 8996).
+    Servers without secure renegotiation (RFC 5746) are connected to, as browsers do: a status is read, nothing is
+    renegotiated.
     """
     context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
     if not context.cert_store_stats()["x509_ca"] and not _has_system_directory():
         # A system without authorities at all (slim containers): every https link would be called untrusted.
         import certifi  # 5 ms that a system with its own does not spend
@@ -57,6 +59,7 @@ def client_context(options: TransportOptions) -> ssl.SSLContext:
 def unverified_context() -> ssl.SSLContext:
     """A context that accepts any certificate: only to read one that was refused, never to ask for anything."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     context.options |= _OP_LEGACY_SERVER_CONNECT
