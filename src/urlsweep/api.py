@@ -114,6 +114,7 @@ async def read_sitemap(
     # Those who read no sitemap need none of it.
     from urlsweep.sources.input import ignore
     from urlsweep.sources.opening import open_sitemap
+    from urlsweep.sources.source import each_target
 
     settings = settings if settings is not None else Settings()
     run_transport = transport if transport is not None else open_transport(settings)
@@ -124,10 +125,9 @@ async def read_sitemap(
             policy = policy.bound_to(origin.origin)
         fetcher = DocumentFetcher(run_transport, policy, seed=settings.seed)
         source = open_sitemap(location, fetcher=fetcher, warn=warn if warn is not None else ignore)
-        async with aclosing(source.blocks()) as blocks:
-            async for block in blocks:
-                for target in block:
-                    yield target
+        async with aclosing(each_target(source)) as targets:
+            async for target in targets:
+                yield target
     finally:
         if transport is None:
             await run_transport.aclose()

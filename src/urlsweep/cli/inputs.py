@@ -25,7 +25,7 @@ from urlsweep.sources.jsonl import JsonLinesParser
 from urlsweep.sources.opening import STDIN, open_sitemap, open_source
 from urlsweep.sources.pump import CHUNK, RawStream
 from urlsweep.sources.reading import Reading
-from urlsweep.sources.source import Source
+from urlsweep.sources.source import Source, each_target
 
 FAULTS_TOLD: Final = 20
 """Faults of inputs that are told as they are met; all of them are rows of the report."""
@@ -245,13 +245,12 @@ async def _origins(policy: Policy, arguments: Sequence[Argument], settings: Sett
         except SourceError:
             continue  # told in full when it is opened for the run
         taken = 0
-        async with aclosing(source.blocks()) as blocks:
-            async for block in blocks:
-                for target in block:
-                    url_found = parse(target.url) if target.fault is None else None
-                    if isinstance(url_found, Url) and policy.refusal(url_found) is None:
-                        yield url_found.origin
-                taken += len(block)
+        async with aclosing(each_target(source)) as targets:
+            async for target in targets:
+                url_found = parse(target.url) if target.fault is None else None
+                if isinstance(url_found, Url) and policy.refusal(url_found) is None:
+                    yield url_found.origin
+                taken += 1
                 if taken >= LOOKED_AHEAD:
                     break
 

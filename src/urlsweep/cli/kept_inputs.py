@@ -24,7 +24,7 @@ from urlsweep.core.urls import clip
 from urlsweep.journal.run_file import PAGE
 from urlsweep.sources import SourceError
 from urlsweep.sources.opening import STDIN
-from urlsweep.sources.source import MOST_IN_BLOCK, Source
+from urlsweep.sources.source import MOST_IN_BLOCK, Source, each_target
 
 NEAR: Final = 10_000
 """Targets that are read ahead of being taken and stay in memory; what lies further ahead is on disk alone."""
@@ -208,7 +208,7 @@ class Continued(Recorded):
         index = entry.first if entry.first is not None else recording.kept
         stop = index + entry.number if entry.number is not None else recording.kept
         before = recording.run_file.targets(index, stop)
-        async with aclosing(_each(self._source)) as targets:
+        async with aclosing(each_target(self._source)) as targets:
             async for target in targets:
                 kept = next(before, None)
                 if kept is not None and recording.redacted(target).url == kept.url:
@@ -261,13 +261,6 @@ class Continued(Recorded):
         if self._is_fixed:
             raise SourceError(f"{change}and it {now}: put the file back as it was and resume again, or check it anew")
         self._warn(f"{change}and it {now}: what was read before is finished as it was, what is new is added")
-
-
-async def _each(source: Source) -> AsyncGenerator[Target, None]:
-    async with aclosing(source.blocks()) as blocks:
-        async for block in blocks:
-            for target in block:
-                yield target
 
 
 def wrapped(source: Source, position: int, argument: Argument, recording: Recording) -> Source:

@@ -64,6 +64,14 @@ class Source(Protocol):
         Close it (`contextlib.aclosing`) when it is left early."""
 
 
+async def each_target(source: Source) -> AsyncGenerator[Target, None]:
+    """The targets of `source`, one by one: for who has no use for blocks. Close it when it is left early."""
+    async with aclosing(source.blocks()) as blocks:
+        async for block in blocks:
+            for target in block:
+                yield target
+
+
 class UrlSource:
     """An argument that is itself a URL."""
 

@@ -24,6 +24,7 @@ import socket
 import sys
 from collections import OrderedDict
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any, Final, NamedTuple, Protocol
 
 from urlsweep.core.model import Reason
@@ -269,7 +270,7 @@ class AresBackend:
 
     async def look_up(self, host: str, rounds: Sequence[Sequence[socket.AddressFamily]]) -> Found:
         """The hosts file's addresses, or else the DNS's, the machine's preferred family first."""
-        pinned = self._hosts_file.addresses(host, [family for families in rounds for family in families])
+        pinned = self._hosts_file.addresses(host, list(chain.from_iterable(rounds)))
         if pinned:
             return Found(pinned, MIN_REMEMBERED_SECONDS)
         name = f"{host}." if "." in host else host  # with a final dot c-ares leaves the search list alone
@@ -416,7 +417,7 @@ class SystemBackend:
 
     async def look_up(self, host: str, rounds: Sequence[Sequence[socket.AddressFamily]]) -> Found:
         """The addresses of `host` in the system's own order."""
-        families = [family for families in rounds for family in families]
+        families = list(chain.from_iterable(rounds))
         family = families[0] if len(families) == 1 else socket.AF_UNSPEC
         loop = asyncio.get_running_loop()
         try:

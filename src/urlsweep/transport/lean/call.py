@@ -151,7 +151,7 @@ class Call:
         race = self._race
         if race is not None:
             self._addresses = race.untried
-            self._origin.is_slow = self._origin.is_slow or race.is_late
+            self._origin.is_slow |= race.is_late
         self._race = None
         self._stage = Stage.HANDSHAKE if self._origin.is_tls else Stage.ANSWER
         self.due = self._connect_by

@@ -246,7 +246,7 @@ class LeanTransport:
             if not race.is_over:
                 race.join(call, addresses)
                 return race
-            origin.is_slow = origin.is_slow or race.is_late
+            origin.is_slow |= race.is_late
         race = Race(self._loop, self.poller, addresses, origin.port, call)
         race.start()
         return race
@@ -283,7 +283,7 @@ class LeanTransport:
     def _end_left(self, race: Race, origin: Origin) -> None:
         self._forget_left(race)
         origin.left.remove(race)
-        origin.is_slow = origin.is_slow or race.is_late
+        origin.is_slow |= race.is_late
         race.cancel()
 
     def connection(self, origin: Origin, sock: socket.socket, address: str) -> Connection:
