@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, precondition, rule
 
 import urlsweep.core.pacer as pacer_module
-from urlsweep.core.hosts import Group, Host, State
+from urlsweep.core.hosts import IDLE, NO_ITEM, Host, State
 from urlsweep.core.limits import Bounds, Limits, PaceBy
 from urlsweep.core.model import Failure, Reason, Reply
 from urlsweep.core.pacer import Pacer
@@ -168,8 +168,8 @@ class AnyRun(RuleBasedStateMachine):
 
     # -- what was promised
 
-    def group_of(self, host: str) -> Group[int]:
-        return self.pacer._hosts[host].group
+    def group_of(self, host: str) -> Host[int]:
+        return self.pacer._hosts[host].paced_with or self.pacer._hosts[host]
 
     def bounds_of(self, host: str) -> list[Bounds]:
         """All that holds for a host."""
@@ -215,56 +215,69 @@ class AnyRun(RuleBasedStateMachine):
             return
         pacer = self.pacer
         timed = Counter(id(timer[2]) for timer in pacer._timers if len(timer) == 3)
-        for key, group in pacer._groups.items():
-            assert group.key == key
+        for group in self.groups:
+            assert group.sharing is None or pacer._shared[group.group_key].group is group
             assert group.is_shared is (len(group.members) > 1)
             assert group.control is None or not group.is_shared  # nobody vouches for another host
             assert timed[id(group)] == bool(group.timer_at)
             pace = group.pace
-            if group.bucket >= 0:
-                assert group in pacer._ready[group.bucket]
-                assert group.active
+            active = [member for member in group.members if member.is_active]
+            if group.sharing is not None:
+                assert Counter(map(id, group.sharing.active)) == Counter(map(id, active))
+            if group.place >= 0:
+                assert group in pacer._ready[group.place]
+                assert active
                 assert pace.in_flight < pace.room
-            elif group.active:
+            elif active:
                 assert group.timer_at or pace.in_flight >= pace.room > 0
             for host in group.members:
                 self.look_at(host, group)
             has_work = group.size or group.put_off or pace.in_flight
-            assert (group in pacer._idle or bool(group.timer_at)) if not has_work else group not in pacer._idle
+            assert (group.place == IDLE) is (group in pacer._idle)
+            assert (group.place == IDLE or bool(group.timer_at)) if not has_work else group.place != IDLE
         for number, ready in enumerate(pacer._ready):
-            assert bool(ready) is bool(pacer._used_buckets >> number & 1)
-            assert all(pacer._groups.get(group.key) is group for group in ready)
-        assert all(pacer._groups.get(group.key) is group for group in pacer._idle)
-        assert all(pacer._groups.get(key) is group for key, group in pacer._gates.items())
+            assert ready.is_empty is not bool(pacer._used_buckets >> number & 1)
+            assert all(group.place == number and group in self.groups for group in ready)
+        assert len(list(pacer._idle)) == pacer._idle_groups
+        assert all(group in self.groups for group in pacer._idle)
+        assert all(group in self.groups for group in pacer._gates)
+        assert all(pace.in_flight == 0 for pace in pacer._unasked)
 
-    def look_at(self, host: Host[int], group: Group[int]) -> None:
-        assert host.group is group
+    @property
+    def groups(self) -> list[Host[int]]:
+        return [host for host in self.pacer._hosts.values() if host.paced_with is None]
+
+    def look_at(self, host: Host[int], group: Host[int]) -> None:
+        assert (host.paced_with or host) is group
         assert self.pacer._hosts[host.key] is host
         assert host.in_flight == self.out[host.key]
-        assert group.active.count(host) == host.is_active
-        has_work = bool(host.waiting or host.late)
+        has_work = host.item is not NO_ITEM or bool(host.late)
         if host.is_active:
             assert has_work
         elif has_work:  # something of its own is to come: an answer, or the later try that the others wait for
-            assert host.in_flight or (host.later and host.state is State.SILENT)
-            assert host.evidence is None
+            later = host.silence.later if host.silence is not None else 0
+            assert host.in_flight or (later and host.state is State.SILENT)
+            assert host.given_up is None
+        assert host.item is not NO_ITEM or not host.items
 
     @invariant()
     def counts_agree(self) -> None:
         if not hasattr(self, "pacer"):
             return
-        pacer = self.pacer
-        groups = pacer._groups.values()
+        pacer, groups = self.pacer, self.groups
         assert sum(len(group.members) for group in groups) == len(pacer._hosts)
         for group in groups:
             assert group.pace.in_flight == sum(host.in_flight for host in group.members)
-            assert group.size == sum(len(host.waiting) + len(host.late or ()) for host in group.members)
+            assert group.size == sum(
+                (host.item is not NO_ITEM) + len(host.items or ()) + len(host.late or ()) for host in group.members
+            )
         assert pacer.in_flight == sum(group.pace.in_flight for group in groups)
         assert pacer._in_flight_silent == sum(group.pace.in_flight for group in groups if group.is_silent)
         assert pacer.put_off == sum(group.put_off for group in groups)
         assert pacer.waiting - pacer.put_off == sum(group.size for group in groups)
         later = Counter(timer[2].key for timer in pacer._timers if len(timer) == 5 and timer[4] is Turn.LATE)
-        assert all(host.later == later[host.key] for host in pacer._hosts.values())
+        silent = [host for host in pacer._hosts.values() if host.state is State.SILENT]
+        assert all(host.silence is not None and host.silence.later == later[host.key] for host in silent)
 
     # -- the end
 

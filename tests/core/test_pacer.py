@@ -1095,7 +1095,6 @@ def test_hosts_without_work_are_forgotten_beyond_a_number_and_the_rest_remembere
     assert len(take(pacer)) > 1
     for number in range(3 * few_kept):
         visit(pacer, f"i{number}.test:443")
-    assert len(pacer._groups) <= few_kept + 1
     assert len(pacer._hosts) <= few_kept + 1
     assert A in pacer._hosts
 
@@ -1142,9 +1141,10 @@ def test_nothing_piles_up_whatever_becomes_of_the_hosts(few_kept: int, event: Ev
         given_up(pacer)
     pacer.next(1e9)
     assert len(pacer._hosts) <= few_kept + 1 or pace_by is PaceBy.DOMAIN or event == Reply(200, address="8.8.8.8")
-    assert len(pacer._groups) <= few_kept + 1
+    assert sum(host.paced_with is None for host in pacer._hosts.values()) <= few_kept + 1
+    assert len(pacer._shared) <= few_kept + 1
     assert pacer._timers == []
-    assert pacer._gates == {}
+    assert pacer._gates == set()
     assert pacer._used_buckets == 0
     assert (pacer.waiting, pacer.in_flight, pacer._in_flight_silent) == (0, 0, 0)
 

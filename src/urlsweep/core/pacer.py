@@ -20,7 +20,22 @@ from typing import Final, Generic, NamedTuple
 
 from urlsweep.core.bottleneck import Limiter, SlowedHost
 from urlsweep.core.groups import pace_key
-from urlsweep.core.hosts import SHORT_QUEUE, Address, Group, Host, Item, State
+from urlsweep.core.hosts import (
+    GONE,
+    IDLE,
+    NO_ITEM,
+    OUT_OF_TURN,
+    SHORT_QUEUE,
+    Address,
+    GivenUp,
+    Host,
+    Item,
+    Ring,
+    Sharing,
+    Silence,
+    State,
+    unlink,
+)
 from urlsweep.core.limits import Limits, PaceBy
 from urlsweep.core.model import Failure, Reason, Reply
 from urlsweep.core.network import PROBES_AT_ONCE, NetworkWatch, reaches_nobody
@@ -73,7 +88,7 @@ _SILENT_BUCKETS: Final = (1 << _BUCKETS) - 1
 
 
 def _may_be_asked(host: Host[Item]) -> bool:
-    return host.is_active and host.group.bucket >= 0
+    return host.is_active and (host.paced_with or host).place >= 0
 
 
 class Pacer(Generic[Item]):
@@ -82,27 +97,29 @@ class Pacer(Generic[Item]):
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._bounds = limits.bounds(is_private=False), limits.bounds(is_private=True)  # where nothing is said by hand
+        self._unasked = Pace(self._bounds[False], limits), Pace(self._bounds[True], limits)  # of all that wait for that
         self._concurrency = limits.concurrency
         self._silent_slots = limits.silent_slots
         self._silent_first = limits.silent_slots // 2
         self._total_gap = 0.0 if limits.total_rate is None else 1 / limits.total_rate
         self._opens_at = 0.0  # when the next request may go at all
         self._hosts: dict[str, Host[Item]] = {}
-        self._groups: dict[str, Group[Item]] = {}
-        self._idle: OrderedDict[Group[Item], None] = OrderedDict()  # longest idle first
-        # Ready groups by the logarithm of their queue's length, each bucket an ordered set; a bit a bucket in use.
-        self._ready: list[OrderedDict[Group[Item], None]] = [OrderedDict() for _ in range(2 * _BUCKETS)]
+        self._shared: dict[str, Sharing[Item]] = {}
+        self._idle: Ring[Item] = Ring()  # longest idle first
+        self._idle_groups = 0
+        # Ready groups by the logarithm of their queue's length; a bit a bucket in use.
+        self._ready: list[Ring[Item]] = [Ring() for _ in range(2 * _BUCKETS)]
         self._used_buckets = 0
         # (when, number, host, item, turn): an item put off comes in. (when, number, group): its pace lets one go.
-        self._timers: list[tuple[float, int, Host[Item], Item, Turn] | tuple[float, int, Group[Item]]] = []
+        self._timers: list[tuple[float, int, Host[Item], Item, Turn] | tuple[float, int, Host[Item]]] = []
         self._sequence = 0
-        self._gates: dict[str, Group[Item]] = {}  # groups that wait for a gate
+        self._gates: set[Host[Item]] = set()  # groups that wait for a gate
         self._given_up: list[tuple[str, Item, Reply | Failure]] = []
         self._addresses: OrderedDict[str, Address] = OrderedDict()
         self._in_flight_silent = 0
         self._network = NetworkWatch(limits.outage_patience)
         self._probes: list[Host[Item]] = []  # hosts to be asked while the network is down, ...
-        self._witness: Group[Item] | None = None  # ... and one that answered well and has nothing left
+        self._witness: Host[Item] | None = None  # ... and one that answered well and has nothing left
         self._slowed: list[tuple[float, int, SlowedHost]] = []  # a heap, of groups that were forgotten
         self._slowed_groups = 0
         self.in_flight = 0
@@ -116,43 +133,50 @@ class Pacer(Generic[Item]):
         host = self._hosts.get(host_key)
         if host is None:
             host = self._new_host(host_key)
-        group = host.group
-        if not group.size and group in self._idle:
-            del self._idle[group]
+        group = host.paced_with or host
+        if group.place == IDLE:
+            self._leave_ring(group)
         if delay > 0:
             self._put_off(host, item, now, delay, turn)
             return
-        if host.evidence is not None and not self._is_asked_anew(host, now):
-            self._given_up.append((host.key, item, host.evidence))
+        if host.given_up is not None and not self._is_asked_anew(host, host.given_up, now):
+            self._given_up.append((host.key, item, host.given_up.evidence))
             self._retire(group, now)
             return
         if turn is _LATE:
             if host.late is None:
                 host.late = deque()
             host.late.append((now, item))
+        elif host.item is NO_ITEM:
+            host.item = item
         else:
-            waiting = host.waiting
-            if len(waiting) == SHORT_QUEUE and isinstance(waiting, list):
-                waiting = host.waiting = deque(waiting)
+            items = host.items
+            if items is None:
+                items = host.items = []
+            elif len(items) == SHORT_QUEUE and isinstance(items, list):
+                items = host.items = deque(items)
             if turn is _NEXT:
-                waiting.append(item)
+                items.append(item)
             else:
-                waiting.insert(0, item)
+                items.insert(0, host.item)
+                host.item = item
         self.waiting += 1
         group.size = size = group.size + 1
-        # One more behind others changes nothing, unless the group moves up among the ready ones.
-        if not host.is_active or -1 != group.bucket != size.bit_length() + _BUCKETS:
+        # One more behind others changes nothing, unless the group moves up among the ready ones: at a power of two.
+        if not host.is_active or (group.place >= 0 and not size & (size - 1)):
             self._settle(host, group, now)
 
     def _put_off(self, host: Host[Item], item: Item, now: float, delay: float, turn: Turn) -> None:
-        host.later += turn is _LATE
-        host.group.put_off += 1
+        group = host.paced_with or host
+        if turn is _LATE and host.state is not _ALIVE:
+            self._silence_of(host).later += 1
+        group.put_off += 1
         self.put_off += 1
         self.waiting += 1
         self._sequence += 1
         heapq.heappush(self._timers, (now + delay, self._sequence, host, item, turn))
         if host.state is not _ALIVE:  # the others wait for what becomes of this one
-            self._settle(host, host.group, now)
+            self._settle(host, group, now)
 
     def bind(self, host_key: str, by_hand: ByHand, now: float) -> None:
         """Keep the group of `host_key` within what was said by hand for one of its URLs, the strictest of all."""
@@ -162,8 +186,9 @@ class Pacer(Generic[Item]):
             return
         bounds = self._limits.bounds(by_hand, is_private=host.is_private)
         host.most_at_first = min(host.most_at_first, bounds.first)
-        host.group.pace.narrow(bounds)
-        self._settle(host, host.group, now)  # it may be out of room now
+        group = host.paced_with or host
+        self._own_pace(group).narrow(bounds)
+        self._settle(host, group, now)  # it may be out of room now
 
     # -- out
 
@@ -184,21 +209,18 @@ class Pacer(Generic[Item]):
             used = self._first_buckets
         bucket = used.bit_length() - 1
         ready = self._ready[bucket]
-        group, _ = ready.popitem(last=False)  # and back behind the others with as much work left: they take turns
-        group.bucket = -1
-        if not ready:
-            self._used_buckets ^= _BITS[bucket]
-        active = group.active
-        host = active[0]
-        if group.is_shared:  # its hosts take turns
-            active.append(active.pop(0))
-        return self._take(host, group, now)
+        group = ready.after
+        sharing = group.sharing
+        given = self._take(group if sharing is None else sharing.next_in_turn(), group, now)
+        if group.place == bucket and ready.before is not group:  # behind the others with as much work left
+            ready.rotate()
+        return given
 
     def _take(
-        self, host: Host[Item], group: Group[Item], now: float, *, is_witness: bool = False
+        self, host: Host[Item], group: Host[Item], now: float, *, is_witness: bool = False
     ) -> tuple[Ticket, Item]:
         """What `host` is asked next; `is_witness`: once more what it answered well."""
-        pace = group.pace
+        pace = group.pace if group.requests else self._own_pace(group)
         late = host.late
         is_late = is_control = False
         if (
@@ -209,13 +231,11 @@ class Pacer(Generic[Item]):
             item = group.control
             is_control = True
         else:
-            if late and (not host.waiting or host.state is not _ALIVE or now - late[0][0] >= LATE_AT_MOST):
+            if late and (host.item is NO_ITEM or host.state is not _ALIVE or now - late[0][0] >= LATE_AT_MOST):
                 _, item = late.popleft()
                 is_late = True
             else:
-                waiting = host.waiting
-                item = waiting[0]
-                del waiting[0]
+                item = host.take()
             group.size -= 1
             self.waiting -= 1
         level = pace.sent(now)
@@ -227,7 +247,9 @@ class Pacer(Generic[Item]):
         if self._total_gap:
             # A little lateness (a busy machine's timers) is made up for, or the rate would not be reached.
             self._opens_at = max(self._opens_at, now - min(self._total_gap, LATENESS)) + self._total_gap
-        if host.state is _ALIVE and host.waiting and host.is_active:  # as most are: nothing changes but the room
+        if (
+            host.state is _ALIVE and host.item is not NO_ITEM and host.is_active
+        ):  # as most: nothing changes but the room
             self._place(group, now)
         else:
             self._settle(host, group, now)
@@ -254,7 +276,7 @@ class Pacer(Generic[Item]):
         now, or nobody can.
         """
         host = self._hosts[ticket.host_key]
-        group = host.group
+        group = host.paced_with or host
         pace = group.pace
         host.in_flight -= 1
         pace.in_flight -= 1
@@ -264,14 +286,14 @@ class Pacer(Generic[Item]):
         if pressure is None:
             pressure = pressure_of(event, wall)
         is_free = False
-        if group.is_shared:
+        if group.sharing is not None and group.is_shared:
             item = failed_at = None  # nobody vouches for another host
         if pressure is _GOOD:
             host.is_failing = False
-            if host.state is not _ALIVE or host.evidence is not None or self._network.is_alarmed:
+            if host.state is not _ALIVE or host.given_up is not None or self._network.is_alarmed:
                 self._answered(host, group, ticket, event)
-                if host.group is not group:  # see `_join`
-                    group, item = host.group, None
+                if group.place == GONE:  # see `_join`
+                    group, item = host.paced_with or host, None
                     pace = group.pace
             pace.good(now, ticket, event.elapsed, is_first=failed_at is None)
             if item is not None:
@@ -280,10 +302,10 @@ class Pacer(Generic[Item]):
                 self._heed_allowance(group, ticket, event, now, wall)
         else:
             is_free = self._troubled(host, ticket, event, pressure, now, wall, failed_at)
-            group = host.group
+            group = host.paced_with or host
         if not group.size:  # nothing waits: there is nothing to place
             self._retire(group, now)
-        elif host.waiting and host.is_active and host.state is _ALIVE:
+        elif host.item is not NO_ITEM and host.is_active and host.state is _ALIVE:
             self._place(group, now)
         else:
             self._settle(host, group, now)
@@ -301,17 +323,19 @@ class Pacer(Generic[Item]):
     ) -> bool:
         """Learn from what was not answered well; returns as `release` does."""
         host.is_failing = pressure >= Pressure.OVERLOAD
-        pace = host.group.pace
+        group = host.paced_with or host
+        pace = group.pace
         is_free = False
         if ticket.is_control:
             pace.not_compared()
         if ticket.is_control and pace.is_overloaded and pressure is not Pressure.PUSH_BACK:
             pace.control_failed(now, str(event.status) if isinstance(event, Reply) else event.reason)
         elif isinstance(event, Failure) and pressure is not Pressure.ERROR:
-            is_free = self._failed(host, host.group, ticket, event, pressure, now, failed_at)
+            is_free = self._failed(host, group, ticket, event, pressure, now, failed_at)
         else:
-            self._answered(host, host.group, ticket, event)
-            pace = host.group.pace
+            self._answered(host, group, ticket, event)
+            group = host.paced_with or host  # see `_join`
+            pace = group.pace
             kind = str(event.status) if isinstance(event, Reply) else ""
             if pressure is Pressure.PUSH_BACK and isinstance(event, Reply):
                 is_free = not pace.push_back(now, kind, ticket, stated_wait(event, wall))
@@ -323,7 +347,7 @@ class Pacer(Generic[Item]):
                 pace.error(ticket)
         says_so = pressure >= Pressure.OVERLOAD and pressure is not Pressure.STALL  # only these are evidence
         if says_so and pace.rounds and not self._network.is_down and pace.is_given_up(now):
-            for member in host.group.members:
+            for member in tuple(group.members):
                 if member.is_failing:
                     self._give_up(member, event, now)
         return is_free
@@ -371,7 +395,7 @@ class Pacer(Generic[Item]):
 
     def gated(self, now: float) -> Gated:
         """The groups with work that are being left alone after push-back."""
-        closed = [group.pace.opens_at for group in self._gates.values() if group.pace.opens_at > now and group.size]
+        closed = [group.pace.opens_at for group in self._gates if group.pace.opens_at > now and group.size]
         return Gated(len(closed), min(closed, default=None))
 
     def limiter(self) -> Limiter:
@@ -388,8 +412,8 @@ class Pacer(Generic[Item]):
         """The hosts whose limits held work back, those that held most first, and how many there were in all."""
         told = [slowed for _, _, slowed in self._slowed]
         count = self._slowed_groups
-        for group in self._groups.values():
-            slowed = group.slowed(now)
+        for host in self._hosts.values():
+            slowed = host.slowed(now) if host.paced_with is None else None
             if slowed is not None:
                 count += 1
                 told.append(slowed)
@@ -410,28 +434,27 @@ class Pacer(Generic[Item]):
 
     # -- answers
 
-    def _answered(self, host: Host[Item], group: Group[Item], ticket: Ticket, event: Reply | Failure) -> None:
+    def _answered(self, host: Host[Item], group: Host[Item], ticket: Ticket, event: Reply | Failure) -> None:
         if not host.is_private:
             if host.state is not _ALIVE:
                 self.network_met()
             self.network_answered(host.key, ticket.sent_at)
         host.state = _ALIVE
-        host.failed_probes = host.stalls = 0
-        host.evidence = None
-        group.has_answered = True
+        host.given_up = None
         if group.is_silent:
             group.is_silent = False
             self._in_flight_silent -= group.pace.in_flight
-        if host.address is not None:
-            self._addresses.pop(host.address, None)
-            host.address = None
+        if host.silence is not None:
+            if host.silence.address is not None:
+                self._addresses.pop(host.silence.address, None)
+            host.silence = None
         if self._limits.pace_by is PaceBy.ADDRESS and isinstance(event, Reply) and event.address is not None:
             self._join(host, event.address)
 
     def _failed(
         self,
         host: Host[Item],
-        group: Group[Item],
+        group: Host[Item],
         ticket: Ticket,
         event: Failure,
         pressure: Pressure,
@@ -458,13 +481,14 @@ class Pacer(Generic[Item]):
         if not group.has_answered and not group.is_silent:
             group.is_silent = True
             self._in_flight_silent += group.pace.in_flight
-        if ticket.sent_at >= host.failed_at:
-            host.failed_probes += 1
-            host.failed_at = now
-        is_dead = host.failed_probes >= self._limits.probes
+        silence = self._silence_of(host)
+        if ticket.sent_at >= silence.failed_at:
+            silence.failed_probes += 1
+            silence.failed_at = now
+        is_dead = silence.failed_probes >= self._limits.probes
         if pressure is not Pressure.UNREACHED:
-            host.stalls += 1
-            is_dead = is_dead and host.stalls >= STALLS_UNTIL_DEAD * self._limits.probes
+            silence.stalls += 1
+            is_dead = is_dead and silence.stalls >= STALLS_UNTIL_DEAD * self._limits.probes
         elif event.address is not None:
             self._count_at_address(host, event, ticket, now)
         if is_dead:
@@ -472,7 +496,7 @@ class Pacer(Generic[Item]):
         return False
 
     def _count_at_address(self, host: Host[Item], event: Failure, ticket: Ticket, now: float) -> None:
-        key = host.address = f"{event.address}:{host.key.rpartition(':')[2]}"
+        key = self._silence_of(host).address = f"{event.address}:{host.key.rpartition(':')[2]}"
         address = self._addresses.get(key)
         if address is None:
             if len(self._addresses) >= ADDRESSES_KEPT:
@@ -489,7 +513,7 @@ class Pacer(Generic[Item]):
                     self._give_up(other, event, now)
             address.hosts.clear()
 
-    def _heed_allowance(self, group: Group[Item], ticket: Ticket, event: Reply, now: float, wall: float) -> None:
+    def _heed_allowance(self, group: Host[Item], ticket: Ticket, event: Reply, now: float, wall: float) -> None:
         """Close the gate before the host has to push back, where it says that nothing is left for a while."""
         stated = allowance(event, wall)
         # What is out already is counted, or not yet: nobody knows, so it is left out of it.
@@ -499,25 +523,23 @@ class Pacer(Generic[Item]):
     # -- given up
 
     def _give_up(self, host: Host[Item], evidence: Reply | Failure, now: float) -> None:
-        host.evidence = evidence
-        host.given_up_at = now
-        late = [item for _, item in host.late or ()]
-        count = len(host.waiting) + len(late)
-        self.waiting -= count
-        host.group.size -= count
-        self._given_up.extend((host.key, item, evidence) for item in (*host.waiting, *late))
-        host.waiting = []
-        host.late = None
-        self._settle(host, host.group, now)
-        self._retire(host.group, now)
+        host.given_up = GivenUp(evidence, now)
+        group = host.paced_with or host
+        items = host.take_all()
+        self.waiting -= len(items)
+        group.size -= len(items)
+        self._given_up.extend((host.key, item, evidence) for item in items)
+        self._settle(host, group, now)
+        self._retire(group, now)
 
-    def _is_asked_anew(self, host: Host[Item], now: float) -> bool:
+    def _is_asked_anew(self, host: Host[Item], given_up: GivenUp, now: float) -> bool:
         """Whether it is long enough ago that `host` was given up: one URL is asked, and decides."""
-        if now - host.given_up_at <= self._limits.patience:  # with no patience at all not in the same moment either
+        if now - given_up.at <= self._limits.patience:  # with no patience at all not in the same moment either
             return False
-        host.evidence = None
-        host.failed_probes = max(0, self._limits.probes - 1)
-        host.group.pace.begin_anew()
+        host.given_up = None
+        if host.state is not _ALIVE:
+            self._silence_of(host).failed_probes = max(0, self._limits.probes - 1)
+        (host.paced_with or host).pace.begin_anew()
         return True
 
     # -- the network: also told of what others met who ask over the same one
@@ -544,32 +566,32 @@ class Pacer(Generic[Item]):
 
     def _forgive(self) -> None:
         """The network is back: that hosts could not be reached was not theirs."""
-        for group in self._groups.values():
-            if group.pace.is_outage:
-                group.pace.begin_anew()
+        for host in self._hosts.values():
+            if host.paced_with is None and host.pace.is_outage:
+                host.pace.begin_anew()
 
     def _next_probe(self, now: float) -> tuple[Ticket, Item] | None:
         network = self._network
         while True:
             group, self._witness = self._witness, None
-            if group is not None and group in self._idle and group.control is not None:
-                del self._idle[group]
-                return self._take(group.members[0], group, now, is_witness=True)
+            if group is not None and group.place == IDLE and group.control is not None:
+                self._leave_ring(group)
+                return self._take(group, group, now, is_witness=True)
             while self._probes:
                 host = self._probes.pop()
                 if _may_be_asked(host):
-                    return self._take(host, host.group, now)
+                    return self._take(host, host.paced_with or host, now)
             if now < network.probe_at:
                 return None
             network.probing(now)
             suspects = [self._hosts[key] for key in network.suspects if key in self._hosts]
             able = [host for host in suspects if _may_be_asked(host)]
             if not able:  # what these hosts were asked is settled, or they are closed: any other will do
-                able = [group.active[0] for ready in self._ready for group in ready]
+                able = [group.first_active for ready in self._ready for group in ready]
             self._probes = able[:PROBES_AT_ONCE]
             self._witness = self._find_witness()
 
-    def _find_witness(self) -> Group[Item] | None:
+    def _find_witness(self) -> Host[Item] | None:
         """Whom to ask whether the network is gone, or only those who fail: near its end a run may have no others left.
 
         The one that has had nothing to do for longest, which puts it behind all others."""
@@ -577,7 +599,7 @@ class Pacer(Generic[Item]):
         for group in self._idle:
             if (
                 group.control is not None
-                and not group.members[0].is_private
+                and not group.is_private
                 and suspects.isdisjoint(host.key for host in group.members)
             ):
                 return group
@@ -588,79 +610,82 @@ class Pacer(Generic[Item]):
     def _new_host(self, host_key: str, by_hand: ByHand | None = None) -> Host[Item]:
         is_private = names_private_host(host_key.rpartition(":")[0])
         bounds = self._bounds[is_private] if by_hand is None else self._limits.bounds(by_hand, is_private=is_private)
-        key = pace_key(host_key, self._limits.pace_by) if self._limits.pace_by is PaceBy.DOMAIN else host_key
-        group = self._groups.get(key)
-        if group is None:
-            group = self._groups[key] = Group(key, Pace(bounds, self._limits))
-        else:
-            group.pace.narrow(bounds)
-            group.is_shared = True
-            group.control = None  # how well one host answers says nothing of another
-        host = self._hosts[host_key] = Host(host_key, group, bounds.first, is_private=is_private)
-        group.members.append(host)
+        pace = self._unasked[is_private] if by_hand is None else Pace(bounds, self._limits)
+        host: Host[Item] = Host(host_key, pace, bounds.first, is_private=is_private)
+        self._hosts[host_key] = host
+        if self._limits.pace_by is PaceBy.DOMAIN:
+            domain = pace_key(host_key, PaceBy.DOMAIN)
+            sharing = self._shared.get(domain)
+            if sharing is None:
+                host.sharing = self._shared[domain] = Sharing(domain, host)
+            else:
+                self._own_pace(sharing.group).narrow(bounds)
+                sharing.group.control = None  # how well one host answers says nothing of another
+                sharing.admit(host)
         return host
+
+    def _own_pace(self, group: Host[Item]) -> Pace:
+        """The group's own, made when it is first asked or bound: hosts that only wait have none to be looked after."""
+        if group.pace in self._unasked:
+            group.pace = Pace(self._bounds[group.is_private], self._limits)
+        return group.pace
+
+    def _silence_of(self, host: Host[Item]) -> Silence:
+        if host.silence is None:
+            host.silence = Silence()
+        return host.silence
 
     def _join(self, host: Host[Item], address: str) -> None:
         """Pace `host`, so far a group of its own, with all others that `address` answers for."""
-        group = host.group
-        if group.key != host.key:
+        if host.paced_with is not None or host.sharing is not None:
             return
-        self._take_off(group)
-        del self._groups[group.key]
-        self._idle.pop(group, None)
-        self._gates.pop(group.key, None)
-        other = self._groups.get(address)
-        if other is None:
-            group.key = address
-            self._groups[address] = group
+        self._leave_ring(host)
+        self._gates.discard(host)
+        sharing = self._shared.get(address)
+        if sharing is None:
+            host.sharing = self._shared[address] = Sharing(address, host)
             return
-        self._idle.pop(other, None)
-        other.is_shared = True
-        other.control = None
-        other.members.append(host)
-        other.size += group.size
-        other.put_off += group.put_off
-        other.requests += group.requests
-        other.held += group.held
-        other.has_answered = True
-        other.pace.join(group.pace)
-        if host.is_active:
-            other.active.append(host)
-        host.group = other
-        group.members.clear()  # a timer may still name it
-        group.active.clear()
-        group.size = 0
+        group = sharing.group
+        if group.place == IDLE:
+            self._leave_ring(group)
+        group.control = None
+        group.size += host.size
+        group.put_off += host.put_off
+        group.requests += host.requests
+        group.held += host.held
+        group.pace.join(host.pace)
+        sharing.admit(host)
 
-    def _settle(self, host: Host[Item], group: Group[Item], now: float) -> None:
+    def _settle(self, host: Host[Item], group: Host[Item], now: float) -> None:
         """See whether `host` has something to ask, and put its group where it belongs among the ready ones."""
         if host.state is _ALIVE:
-            is_active = bool(host.waiting)
+            is_active = host.item is not NO_ITEM
             if not is_active and host.late:
                 is_active = group.is_shared or group.pace.is_calm
         else:
             is_active = self._may_be_probed(host)
         if is_active is not host.is_active:
             host.is_active = is_active
-            if is_active:
-                group.active.append(host)
-            else:
-                group.active.remove(host)
+            if group.sharing is not None:
+                group.sharing.note(host)
         self._place(group, now)
 
     def _may_be_probed(self, host: Host[Item]) -> bool:
-        if host.state is _NEW:
-            return bool(host.waiting or host.late) and host.in_flight < host.most_at_first
-        at_once = STALLING_AT_ONCE if host.stalls else 1
+        silence = host.silence
+        if host.state is _NEW or silence is None:
+            return (host.item is not NO_ITEM or bool(host.late)) and host.in_flight < host.most_at_first
+        at_once = STALLING_AT_ONCE if silence.stalls else 1
         if host.late:
             return host.in_flight < at_once
         # What cannot be connected to is told by one URL. What keeps silent may have bad pages: others are tried first.
-        later = 0 if host.stalls else host.later
-        return bool(host.waiting) and host.in_flight + later < at_once
+        later = 0 if silence.stalls else silence.later
+        return host.item is not NO_ITEM and host.in_flight + later < at_once
 
-    def _place(self, group: Group[Item], now: float) -> None:
-        bucket = -1
+    def _place(self, group: Host[Item], now: float) -> None:
+        bucket = OUT_OF_TURN
         is_held = False
-        if group.active:
+        sharing = group.sharing
+        if group.is_active if sharing is None else sharing.active:
             pace = group.pace
             if pace.in_flight >= pace.bound or (pace.is_probing and pace.in_flight):
                 is_held = True
@@ -671,7 +696,7 @@ class Pacer(Generic[Item]):
                     group.timer_at = pace.opens_at
                     heapq.heappush(self._timers, (pace.opens_at, self._sequence, group))
                 if pace.is_probing:
-                    self._gates[group.key] = group
+                    self._gates.add(group)
             else:
                 bucket = group.size.bit_length()
                 if not group.is_silent:
@@ -682,24 +707,27 @@ class Pacer(Generic[Item]):
             else:
                 group.held += now - group.held_since
                 group.held_since = -1.0
-        if bucket == group.bucket:
+        place = group.place
+        if bucket == place:
             return
-        if group.bucket >= 0:
-            self._take_off(group)
+        if place >= 0:
+            self._leave_ring(group)
         if bucket >= 0:
-            self._ready[bucket][group] = None
+            self._ready[bucket].append(group)
             self._used_buckets |= _BITS[bucket]
-            group.bucket = bucket
+            group.place = bucket
 
-    def _take_off(self, group: Group[Item]) -> None:
-        """Take `group` from among the ready ones."""
-        if group.bucket < 0:
+    def _leave_ring(self, group: Host[Item]) -> None:
+        """Take `group` from among the ready ones, or from the idle ones."""
+        place = group.place
+        if place == OUT_OF_TURN:
             return
-        ready = self._ready[group.bucket]
-        del ready[group]
-        if not ready:
-            self._used_buckets ^= _BITS[group.bucket]
-        group.bucket = -1
+        unlink(group)
+        group.place = OUT_OF_TURN
+        if place == IDLE:
+            self._idle_groups -= 1
+        elif self._ready[place].is_empty:
+            self._used_buckets ^= _BITS[place]
 
     def _wake(self, now: float) -> None:
         timers = self._timers
@@ -707,22 +735,24 @@ class Pacer(Generic[Item]):
             timer = heapq.heappop(timers)
             if len(timer) == 3:
                 group = timer[2]
-                group.timer_at = 0.0
-                self._gates.pop(group.key, None)
-                self._place(group, now)
-                self._retire(group, now)
+                if group.place != GONE:
+                    group.timer_at = 0.0
+                    self._gates.discard(group)
+                    self._place(group, now)
+                    self._retire(group, now)
                 continue
             _, _, host, item, turn = timer
-            host.later -= turn is _LATE
-            host.group.put_off -= 1
+            if turn is _LATE and host.silence is not None:
+                host.silence.later -= 1
+            (host.paced_with or host).put_off -= 1
             self.put_off -= 1
             self.waiting -= 1  # and is counted anew
             self.add(host.key, item, now, turn=turn)
 
-    def _retire(self, group: Group[Item], now: float) -> None:
+    def _retire(self, group: Host[Item], now: float) -> None:
         """Remember an idle group among the others, and forget the one that has been idle longest."""
         pace = group.pace
-        if group.size or group.put_off or pace.in_flight or not group.members:  # none: it was joined, or forgotten
+        if group.size or group.put_off or pace.in_flight or group.place != OUT_OF_TURN:
             return
         if pace.opens_at > now:  # a gate outlives its queue
             if not group.timer_at:
@@ -730,17 +760,24 @@ class Pacer(Generic[Item]):
                 group.timer_at = pace.opens_at
                 heapq.heappush(self._timers, (pace.opens_at, self._sequence, group))
             return
-        self._idle[group] = None
-        if len(self._idle) > IDLE_GROUPS_KEPT:
-            oldest, _ = self._idle.popitem(last=False)
-            del self._groups[oldest.key]
-            for host in oldest.members:
-                del self._hosts[host.key]
-            slowed = oldest.slowed(now)
-            if slowed is not None:
-                self._slowed_groups += 1
-                heapq.heappush(self._slowed, (slowed.held, self._slowed_groups, slowed))
-                if len(self._slowed) > SLOWED_TOLD:
-                    heapq.heappop(self._slowed)
-            oldest.members.clear()  # they name each other: this frees them at once
-            oldest.control = None
+        self._idle.append(group)
+        group.place = IDLE
+        self._idle_groups += 1
+        if self._idle_groups > IDLE_GROUPS_KEPT:
+            self._forget(self._idle.after, now)
+
+    def _forget(self, group: Host[Item], now: float) -> None:
+        self._leave_ring(group)
+        group.place = GONE
+        slowed = group.slowed(now)
+        if slowed is not None:
+            self._slowed_groups += 1
+            heapq.heappush(self._slowed, (slowed.held, self._slowed_groups, slowed))
+            if len(self._slowed) > SLOWED_TOLD:
+                heapq.heappop(self._slowed)
+        for host in group.members:
+            del self._hosts[host.key]
+        if group.sharing is not None:
+            del self._shared[group.sharing.key]
+            group.sharing = None  # they name each other: this frees them at once
+        group.control = None
