@@ -250,13 +250,13 @@ class AnyRun(RuleBasedStateMachine):
     def look_at(self, host: Host[int], group: Host[int]) -> None:
         assert (host.paced_with or host) is group
         assert self.pacer._hosts[host.key] is host
-        assert host.in_flight == self.out[host.key]
+        assert host.state is State.ALIVE or host.in_flight == self.out[host.key]
         has_work = host.item is not NO_ITEM or bool(host.late)
         if host.is_active:
             assert has_work
         elif has_work:  # something of its own is to come: an answer, or the later try that the others wait for
             later = host.silence.later if host.silence is not None else 0
-            assert host.in_flight or (later and host.state is State.SILENT)
+            assert self.out[host.key] or (later and host.state is State.SILENT)
             assert host.given_up is None
         assert host.item is not NO_ITEM or not host.items
 
@@ -267,7 +267,7 @@ class AnyRun(RuleBasedStateMachine):
         pacer, groups = self.pacer, self.groups
         assert sum(len(group.members) for group in groups) == len(pacer._hosts)
         for group in groups:
-            assert group.pace.in_flight == sum(host.in_flight for host in group.members)
+            assert group.pace.in_flight == sum(self.out[host.key] for host in group.members)
             assert group.size == sum(
                 (host.item is not NO_ITEM) + len(host.items or ()) + len(host.late or ()) for host in group.members
             )

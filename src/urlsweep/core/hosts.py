@@ -41,6 +41,9 @@ IDLE: Final = -2
 GONE: Final = -3  # forgotten, or part of another group
 
 
+_NEW: Final = State.NEW
+
+
 class Host(Generic[Item]):
     """A host, and the group that it is paced as: each is one of its own, or its part in another's is `paced_with`."""
 
@@ -77,11 +80,11 @@ class Host(Generic[Item]):
         self.key = key
         self.is_private = is_private
         self.most_at_first = most_at_first
-        self.state = State.NEW
+        self.state = _NEW
         self.item: Item = NO_ITEM  # the one that is next: most hosts have no more, and need no queue
         self.items: list[Item] | deque[Item] | None = None  # that come behind it; see `SHORT_QUEUE`
         self.late: deque[tuple[float, Item]] | None = None  # with when each came in
-        self.in_flight = 0
+        self.in_flight = 0  # requests that are out, until it has answered
         self.is_active = False  # has something to ask
         self.is_failing = False  # its last answer was none, or push-back
         self.silence: Silence | None = None  # before its first answer, once it has failed
@@ -101,16 +104,6 @@ class Host(Generic[Item]):
         self.requests = 0
         self.held = 0.0  # seconds in which its pace held work back
         self.held_since = -1.0  # below 0: it does not now
-
-    def take(self) -> Item:
-        """The next item, out of its queue."""
-        item, items = self.item, self.items
-        if items:
-            self.item = items[0]
-            del items[0]
-        else:
-            self.item = NO_ITEM
-        return item
 
     def take_all(self) -> list[Item]:
         """Every item, those for later included."""
@@ -198,29 +191,21 @@ class Ring(Host[Item]):
         group.after = self
         last.after = self.before = group
 
-    def rotate(self) -> None:
-        """The first becomes the last."""
-        first, last = self.after, self.before
-        if first is last:
+    def send_back(self, group: Host[Item]) -> None:
+        """One within becomes the last."""
+        last = self.before
+        if group is last:
             return
-        second = first.after
-        self.after = second
-        second.before = self
-        last.after = self.before = first
-        first.before = last
-        first.after = self
+        before, after = group.before, group.after
+        before.after = after
+        after.before = before
+        last.after = self.before = group
+        group.before = last
+        group.after = self
 
 
 NOWHERE: Final[Ring[Any]] = Ring()
 """What a group is linked to that is in no ring: it keeps no other alive."""
-
-
-def unlink(group: Host[Item]) -> None:
-    """Take `group` out of its ring."""
-    before, after = group.before, group.after
-    before.after = after
-    after.before = before
-    group.before = group.after = NOWHERE
 
 
 class Sharing(Generic[Item]):

@@ -14,6 +14,7 @@ or could not be connected to for as long as patience goes: what waits for it is 
 from __future__ import annotations
 
 import heapq
+import math
 from collections import OrderedDict, deque
 from collections.abc import Sequence
 from typing import Final, Generic, NamedTuple
@@ -24,6 +25,7 @@ from urlsweep.core.hosts import (
     GONE,
     IDLE,
     NO_ITEM,
+    NOWHERE,
     OUT_OF_TURN,
     SHORT_QUEUE,
     Address,
@@ -34,7 +36,6 @@ from urlsweep.core.hosts import (
     Sharing,
     Silence,
     State,
-    unlink,
 )
 from urlsweep.core.limits import Limits, PaceBy
 from urlsweep.core.model import Failure, Reason, Reply
@@ -113,6 +114,7 @@ class Pacer(Generic[Item]):
         # (when, number, host, item, turn): an item put off comes in. (when, number, group): its pace lets one go.
         self._timers: list[tuple[float, int, Host[Item], Item, Turn] | tuple[float, int, Host[Item]]] = []
         self._sequence = 0
+        self._due = math.inf  # when the first of them is
         self._gates: set[Host[Item]] = set()  # groups that wait for a gate
         self._given_up: list[tuple[str, Item, Reply | Failure]] = []
         self._addresses: OrderedDict[str, Address] = OrderedDict()
@@ -136,7 +138,7 @@ class Pacer(Generic[Item]):
         group = host.paced_with or host
         if group.place == IDLE:
             self._leave_ring(group)
-        if delay > 0:
+        if delay > 0.0:
             self._put_off(host, item, now, delay, turn)
             return
         if host.given_up is not None and not self._is_asked_anew(host, host.given_up, now):
@@ -175,6 +177,7 @@ class Pacer(Generic[Item]):
         self.waiting += 1
         self._sequence += 1
         heapq.heappush(self._timers, (now + delay, self._sequence, host, item, turn))
+        self._due = self._timers[0][0]
         if host.state is not _ALIVE:  # the others wait for what becomes of this one
             self._settle(host, group, now)
 
@@ -194,33 +197,32 @@ class Pacer(Generic[Item]):
 
     def next(self, now: float) -> tuple[Ticket, Item] | None:
         """The item to ask now, or None: nothing is ready, or all slots are taken."""
-        if self._timers and self._timers[0][0] <= now:
+        if self._due <= now:
             self._wake(now)
         if self.in_flight >= self._concurrency:
             return None
         used = self._used_buckets
         if not used or now < self._opens_at:
             return None
+        is_witness = False
         if self._network.is_down:
-            return self._next_probe(now)
-        if used & _SILENT_BUCKETS:
-            if self._is_a_slot_awaited:
+            probe = self._next_probe(now)
+            if probe is None:
                 return None
-            used = self._first_buckets
-        bucket = used.bit_length() - 1
-        ready = self._ready[bucket]
-        group = ready.after
-        sharing = group.sharing
-        given = self._take(group if sharing is None else sharing.next_in_turn(), group, now)
-        if group.place == bucket and ready.before is not group:  # behind the others with as much work left
-            ready.rotate()
-        return given
-
-    def _take(
-        self, host: Host[Item], group: Host[Item], now: float, *, is_witness: bool = False
-    ) -> tuple[Ticket, Item]:
-        """What `host` is asked next; `is_witness`: once more what it answered well."""
-        pace = group.pace if group.requests else self._own_pace(group)
+            host = probe
+            group = host.paced_with or host
+            is_witness = not group.size  # once more what it answered well
+        else:
+            if used & _SILENT_BUCKETS:
+                if self._is_a_slot_awaited:
+                    return None
+                used = self._first_buckets
+            host = group = self._ready[used.bit_length() - 1].after
+            if group.sharing is not None:
+                host = group.sharing.next_in_turn()
+        place = group.place
+        requests = group.requests
+        pace = group.pace if requests else self._own_pace(group)
         late = host.late
         is_late = is_control = False
         if (
@@ -235,24 +237,31 @@ class Pacer(Generic[Item]):
                 _, item = late.popleft()
                 is_late = True
             else:
-                item = host.take()
+                item, items = host.item, host.items
+                if items:
+                    host.item = items[0]
+                    del items[0]
+                else:
+                    host.item = NO_ITEM
             group.size -= 1
             self.waiting -= 1
         level = pace.sent(now)
-        host.in_flight += 1
-        group.requests += 1
+        group.requests = requests + 1
         self.in_flight += 1
-        if group.is_silent:
-            self._in_flight_silent += 1
         if self._total_gap:
             # A little lateness (a busy machine's timers) is made up for, or the rate would not be reached.
             self._opens_at = max(self._opens_at, now - min(self._total_gap, LATENESS)) + self._total_gap
-        if (
-            host.state is _ALIVE and host.item is not NO_ITEM and host.is_active
-        ):  # as most: nothing changes but the room
-            self._place(group, now)
-        else:
+        if host.state is not _ALIVE:
+            host.in_flight += 1
+            if group.is_silent:
+                self._in_flight_silent += 1
             self._settle(host, group, now)
+        elif host.item is NO_ITEM or not host.is_active:
+            self._settle(host, group, now)
+        else:  # as most: nothing changes but the room
+            self._place(group, now)
+        if place == group.place >= 0:  # hosts with as much work left take turns
+            self._ready[place].send_back(group)
         return Ticket(host.key, pace.storm, level, now, is_late, is_control), item
 
     def release(
@@ -278,11 +287,12 @@ class Pacer(Generic[Item]):
         host = self._hosts[ticket.host_key]
         group = host.paced_with or host
         pace = group.pace
-        host.in_flight -= 1
         pace.in_flight -= 1
         self.in_flight -= 1
-        if group.is_silent:
-            self._in_flight_silent -= 1
+        if host.state is not _ALIVE:
+            host.in_flight -= 1
+            if group.is_silent:
+                self._in_flight_silent -= 1
         if pressure is None:
             pressure = pressure_of(event, wall)
         is_free = False
@@ -305,10 +315,10 @@ class Pacer(Generic[Item]):
             group = host.paced_with or host
         if not group.size:  # nothing waits: there is nothing to place
             self._retire(group, now)
-        elif host.item is not NO_ITEM and host.is_active and host.state is _ALIVE:
-            self._place(group, now)
-        else:
+        elif host.item is NO_ITEM or host.state is not _ALIVE or not host.is_active:
             self._settle(host, group, now)
+        else:
+            self._place(group, now)
         return is_free
 
     def _troubled(
@@ -383,7 +393,7 @@ class Pacer(Generic[Item]):
 
     def wake_at(self) -> float | None:
         """When something that is waiting for a time becomes ready at the earliest."""
-        at = self._timers[0][0] if self._timers else None
+        at = None if self._due == math.inf else self._due
         if self._used_buckets and self.in_flight < self._concurrency:  # else it is a slot that is waited for
             if self._network.is_down:
                 is_probing = self._probes or self._witness is not None
@@ -570,17 +580,18 @@ class Pacer(Generic[Item]):
             if host.paced_with is None and host.pace.is_outage:
                 host.pace.begin_anew()
 
-    def _next_probe(self, now: float) -> tuple[Ticket, Item] | None:
+    def _next_probe(self, now: float) -> Host[Item] | None:
+        """Who is asked while the network is down: one that failed, or one that answered well and has nothing left."""
         network = self._network
         while True:
             group, self._witness = self._witness, None
             if group is not None and group.place == IDLE and group.control is not None:
                 self._leave_ring(group)
-                return self._take(group, group, now, is_witness=True)
+                return group
             while self._probes:
                 host = self._probes.pop()
                 if _may_be_asked(host):
-                    return self._take(host, host.paced_with or host, now)
+                    return host
             if now < network.probe_at:
                 return None
             network.probing(now)
@@ -639,7 +650,8 @@ class Pacer(Generic[Item]):
         """Pace `host`, so far a group of its own, with all others that `address` answers for."""
         if host.paced_with is not None or host.sharing is not None:
             return
-        self._leave_ring(host)
+        if host.place != OUT_OF_TURN:
+            self._leave_ring(host)
         self._gates.discard(host)
         sharing = self._shared.get(address)
         if sharing is None:
@@ -682,57 +694,62 @@ class Pacer(Generic[Item]):
         return host.item is not NO_ITEM and host.in_flight + later < at_once
 
     def _place(self, group: Host[Item], now: float) -> None:
-        bucket = OUT_OF_TURN
-        is_held = False
+        """Put `group` where it belongs: among the ready ones with as much work left, or nowhere."""
+        place = group.place
         sharing = group.sharing
         if group.is_active if sharing is None else sharing.active:
             pace = group.pace
-            if pace.in_flight >= pace.bound or (pace.is_probing and pace.in_flight):
-                is_held = True
-            elif pace.opens_at > now:
-                is_held = True
+            if pace.in_flight < pace.bound and not (pace.is_probing and pace.in_flight):
+                if pace.opens_at <= now:
+                    if group.held_since >= 0.0:
+                        group.held += now - group.held_since
+                        group.held_since = -1.0
+                    bucket = group.size.bit_length()
+                    if not group.is_silent:
+                        bucket += _BUCKETS
+                    if bucket != place:
+                        if place >= 0:
+                            self._leave_ring(group)
+                        self._ready[bucket].append(group)
+                        self._used_buckets |= _BITS[bucket]
+                        group.place = bucket
+                    return
                 if not group.timer_at:
-                    self._sequence += 1
-                    group.timer_at = pace.opens_at
-                    heapq.heappush(self._timers, (pace.opens_at, self._sequence, group))
+                    self._set_timer(group)
                 if pace.is_probing:
                     self._gates.add(group)
-            else:
-                bucket = group.size.bit_length()
-                if not group.is_silent:
-                    bucket += _BUCKETS
-        if is_held is (group.held_since < 0):
-            if is_held:
+            if group.held_since < 0.0:
                 group.held_since = now
-            else:
-                group.held += now - group.held_since
-                group.held_since = -1.0
-        place = group.place
-        if bucket == place:
-            return
+        elif group.held_since >= 0.0:
+            group.held += now - group.held_since
+            group.held_since = -1.0
         if place >= 0:
             self._leave_ring(group)
-        if bucket >= 0:
-            self._ready[bucket].append(group)
-            self._used_buckets |= _BITS[bucket]
-            group.place = bucket
+
+    def _set_timer(self, group: Host[Item]) -> None:
+        """`group` is looked at again when its pace lets one go."""
+        self._sequence += 1
+        group.timer_at = opens_at = group.pace.opens_at
+        heapq.heappush(self._timers, (opens_at, self._sequence, group))
+        self._due = self._timers[0][0]
 
     def _leave_ring(self, group: Host[Item]) -> None:
-        """Take `group` from among the ready ones, or from the idle ones."""
-        place = group.place
-        if place == OUT_OF_TURN:
-            return
-        unlink(group)
+        """Take `group` from among the ready ones, or from the idle ones: it is in a ring."""
+        before, after, place = group.before, group.after, group.place
+        before.after = after
+        after.before = before
+        group.before = group.after = NOWHERE
         group.place = OUT_OF_TURN
         if place == IDLE:
             self._idle_groups -= 1
-        elif self._ready[place].is_empty:
+        elif before is after:  # nothing is left but the ring's end
             self._used_buckets ^= _BITS[place]
 
     def _wake(self, now: float) -> None:
         timers = self._timers
-        while timers and timers[0][0] <= now:
+        while self._due <= now:
             timer = heapq.heappop(timers)
+            self._due = timers[0][0] if timers else math.inf
             if len(timer) == 3:
                 group = timer[2]
                 if group.place != GONE:
@@ -756,9 +773,7 @@ class Pacer(Generic[Item]):
             return
         if pace.opens_at > now:  # a gate outlives its queue
             if not group.timer_at:
-                self._sequence += 1
-                group.timer_at = pace.opens_at
-                heapq.heappush(self._timers, (pace.opens_at, self._sequence, group))
+                self._set_timer(group)
             return
         self._idle.append(group)
         group.place = IDLE
