@@ -204,6 +204,7 @@ class Pacer(Generic[Item]):
         used = self._used_buckets
         if not used or now < self._opens_at:
             return None
+        place = OUT_OF_TURN
         is_witness = False
         if self._network.is_down:
             probe = self._next_probe(now)
@@ -217,10 +218,10 @@ class Pacer(Generic[Item]):
                 if self._is_a_slot_awaited:
                     return None
                 used = self._first_buckets
-            host = group = self._ready[used.bit_length() - 1].after
+            place = used.bit_length() - 1
+            host = group = self._ready[place].after
             if group.sharing is not None:
                 host = group.sharing.next_in_turn()
-        place = group.place
         requests = group.requests
         pace = group.pace if requests else self._own_pace(group)
         late = host.late
@@ -260,7 +261,7 @@ class Pacer(Generic[Item]):
             self._settle(host, group, now)
         else:  # as most: nothing changes but the room
             self._place(group, now)
-        if place == group.place >= 0:  # hosts with as much work left take turns
+        if group.place == place >= 0:  # hosts with as much work left take turns
             self._ready[place].send_back(group)
         return Ticket(host.key, pace.storm, level, now, is_late, is_control), item
 
