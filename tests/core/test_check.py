@@ -854,6 +854,21 @@ def test_the_last_try_waits_in_full_where_nothing_goes_on(between: Reply | Failu
     assert verdict.detail == "no connection on the last of 3 tries"
 
 
+@pytest.mark.parametrize(("under_way", "whole"), [(0.0, 10.0), (4.0, EARLY_CONNECT)])
+def test_a_url_that_is_parked_for_want_of_a_connection_waits_in_full_unless_an_attempt_goes_on(
+    under_way: float, whole: float
+) -> None:
+    """It costs no try: none would ever be the last, and a host that takes 5 s to accept would never be met."""
+    check, chance = Check(url(START), PLAIN, HeadTrust()), random.Random(0)
+    check.first()
+    step = check.next(unaccepted(4.0, under_way), WALL, chance, is_free=True)
+    assert isinstance(step, Ask)
+    assert step.request.connect_timeout == whole
+    step = check.next(f(Reason.CONNECT_REFUSED), WALL, chance, is_free=True)  # that was told at once
+    assert isinstance(step, Ask)
+    assert step.request.connect_timeout == EARLY_CONNECT
+
+
 def test_what_goes_on_at_one_host_says_nothing_of_the_next() -> None:
     check, chance = Check(url(START), PLAIN, HeadTrust()), random.Random(0)
     check.first()

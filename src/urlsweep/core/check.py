@@ -468,7 +468,7 @@ class Check:
     def _request(self) -> Request:
         url, policy = self._current, self._policy
         waited = self._waited if url.host_key == self._waited_for else 0.0
-        is_last = self._tries_used + 1 >= policy.tries
+        is_last = self._tries_used + 1 >= policy.tries or self._was_cut_short
         connect_timeout, reach_timeout, attempt_timeout = _times(
             policy.connect_timeout, policy.timeout, is_last, waited
         )
@@ -488,6 +488,13 @@ class Check:
             reach_timeout=reach_timeout,
             attempt_timeout=attempt_timeout,
         )
+
+    @property
+    def _was_cut_short(self) -> bool:
+        """Whether it was parked for want of a connection, and no attempt at one goes on. That cost no try, so that
+        none would ever be the last: a host that takes long to accept, and has answered, is waited for in full."""
+        event = self._parked_after
+        return isinstance(event, Failure) and event.reason is Reason.CONNECT_TIMEOUT and not event.under_way
 
     def _fields(self, url: Url) -> Fields:
         policy = self._policy
