@@ -799,7 +799,7 @@ def test_later_tries_come_late_and_only_the_last_may_connect_for_long() -> None:
         turns.append(step.turn)
         step = check.next(f(Reason.CONNECT_TIMEOUT), WALL, chance)
     assert connects == [EARLY_CONNECT, EARLY_CONNECT, PLAIN.connect_timeout]
-    assert turns == [Turn.NEXT, Turn.LATE, Turn.LATE]
+    assert turns == [Turn.NEXT, Turn.LATE, Turn.LAST]
 
 
 def unaccepted(waited: float, under_way: float) -> Failure:

@@ -732,6 +732,20 @@ def test_a_host_that_lets_itself_be_connected_to_and_says_nothing_gets_more_trie
     assert len(found) + tries + pacer.in_flight == 400
 
 
+@pytest.mark.parametrize("event", [REFUSED, Failure(Reason.RESPONSE_RESET, "reset")])
+def test_what_fails_in_one_moment_fails_once(event: Failure) -> None:
+    """The first requests to a host of one's own go together, and the limit that they meet is no death."""
+    pacer: Pacer[str] = Pacer(Limits())
+    for number in range(60):
+        pacer.add(OWN, f"o{number}", 0.0)
+    now = 0.0
+    for _ in range(9):
+        out = take(pacer, now)
+        now += 0.02
+        give_back(pacer, out, event, now)
+    assert given_up(pacer) == []
+
+
 def test_a_host_with_a_page_that_hangs_is_not_dead() -> None:
     pacer = fresh(a=9)
     for _ in range(5):
@@ -1235,6 +1249,8 @@ def overloaded(pacer: Pacer[str], now: float) -> None:
 
 def test_what_was_answered_well_is_asked_once_more_where_everything_fails() -> None:
     pacer = pacer_of()
+    for _ in range(20):
+        visit(pacer, A)  # else three pages that fail are too many to be blamed
     pacer.add(A, "well", 0.0)
     (taken,) = take(pacer)
     pacer.release(taken[0], GOOD, 0.0, 0.0, item=taken[1])

@@ -658,7 +658,8 @@ class Check:
         if at_least is not None:
             delay = max(delay, at_least)
         self._start_chain("GET")
-        return Ask(self._request(), delay=delay, turn=Turn.LATE)
+        is_last = self._tries_used + 1 >= self._policy.tries
+        return Ask(self._request(), delay=delay, turn=Turn.LAST if is_last else Turn.LATE)
 
     def _verdict(
         self, outcome: Outcome, reason: str | None, event: Reply | Failure | None, detail: str | None

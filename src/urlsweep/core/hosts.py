@@ -59,7 +59,9 @@ class Host(Generic[Item]):
         self.is_private = is_private
         self.state = State.NEW
         self.waiting: list[Item] | deque[Item] = []  # see `SHORT_QUEUE`
-        self.late: deque[tuple[float, Item]] | None = None  # with when each came in
+        self.late: deque[tuple[float, Item, bool]] | None = (
+            None  # with when each came in, and whether it is the last try
+        )
         self.later = 0  # later tries that are put off
         self.in_flight = 0
         self.is_active = False  # among its group's hosts that have something to ask

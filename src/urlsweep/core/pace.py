@@ -60,6 +60,10 @@ LATENESS: Final = 0.01
 """Seconds of lateness (a busy machine's timers) that evenly spaced requests make up for, on a host that is known to
 stand bursts; others are not sent one."""
 
+REST: Final = 3.0
+"""Intervals between requests, as learned, before a URL's last try: what was learned may be a hair too fast, or twice
+too fast, and then whatever comes right behind a request that was let through is not."""
+
 GATE_INTERVALS: Final = 4
 """A gate of our own stays closed for the time in which the host let so many requests through, `first_wait` at most."""
 
@@ -132,7 +136,7 @@ class Pace:
     def wants_control(self) -> bool:
         """Whether the next probe should be a request that was answered well before: if it is again, it is not the host
         that fails but its pages. Every other one: that page may have gone, too."""
-        return self.is_probing and self.is_overloaded and self.rounds % 2 == 1
+        return self.is_probing and self._trouble is not None and self._trouble.wants_control
 
     @property
     def wants_comparison(self) -> bool:
@@ -219,6 +223,11 @@ class Pace:
         late_by = LATENESS if self._rate is not None and self._rate.is_bursty else 0.0
         self.opens_at = max(now + self.gap, max(self.opens_at, now - late_by) + interval)
 
+    def rest(self) -> None:
+        """What goes next decides whether its page fails: not too close behind what went last."""
+        if self._is_wary:
+            self.opens_at = max(self.opens_at, self._sent_at + REST * self._interval())
+
     def _interval(self) -> float:
         rate = self.learned_rate
         if rate is not None:
@@ -281,14 +290,16 @@ class Pace:
                 rate, self.bound = trouble.unlearned
                 if self._rate is not None:
                     self._rate.unlearn(rate)
-            if ticket.is_control and trouble.rounds == 1:
-                trouble.blame.closed_for_nothing()
+            if ticket.is_control:
+                trouble.controls += 1
+                if trouble.rounds == 1:
+                    trouble.blame.closed_for_nothing()
         # What was sent before the last push-back says nothing of the time after it, unless it was too many at once that
         # the host minded, or what was sent after a failed one is answered well.
         if is_news or self._is_about_count or (trouble.is_outage and ticket.sent_at > trouble.lost_sent_at):
             trouble.is_over()
             self.is_probing = self._is_about_count = False
-        trouble.answered_well(now, ticket.sent_at, is_first=is_first)
+        trouble.answered_well(now, ticket.sent_at, is_first=is_first, is_control=ticket.is_control)
 
     def error(self, ticket: Ticket) -> None:
         """An answer, or a failure, that says nothing of load."""
@@ -441,7 +452,7 @@ class Pace:
 
     def _troubled(self) -> Trouble:
         if self._trouble is None:
-            self._trouble = Trouble(self._limits)
+            self._trouble = Trouble(self._limits, self._admitted)
         return self._trouble
 
     def _rated(self) -> Rate:

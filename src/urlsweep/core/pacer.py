@@ -46,10 +46,15 @@ _SILENT: Final = State.SILENT
 _GOOD: Final = Pressure.GOOD
 _NEXT: Final = Turn.NEXT
 _LATE: Final = Turn.LATE
+_LAST: Final = Turn.LAST
 
 STALLS_UNTIL_DEAD: Final = 3
 """Times `Limits.probes`: a host that lets itself be connected to and then says nothing may have bad pages; so many of
 them, each tried in full, say that it has nothing else."""
+
+PROBES_APART: Final = 0.5
+"""Seconds from one failure to the next that proves any more: what fails at once fails three times in a moment, and that
+may be a limit on the first requests, or a server that is just being restarted."""
 
 STALLING_AT_ONCE: Final = 3
 """URLs of such a host that are tried at once."""
@@ -126,10 +131,12 @@ class Pacer(Generic[Item]):
             self._given_up.append((host.key, item, host.evidence))
             self._retire(group, now)
             return
-        if turn is _LATE:
+        if turn >= _LATE:
             if host.late is None:
                 host.late = deque()
-            host.late.append((now, item))
+            host.late.append((now, item, turn is _LAST))
+            if not host.waiting and host.late[0][2]:
+                group.pace.rest()
         else:
             waiting = host.waiting
             if len(waiting) == SHORT_QUEUE and isinstance(waiting, list):
@@ -145,7 +152,7 @@ class Pacer(Generic[Item]):
             self._settle(host, group, now)
 
     def _put_off(self, host: Host[Item], item: Item, now: float, delay: float, turn: Turn) -> None:
-        host.later += turn is _LATE
+        host.later += turn >= _LATE
         host.group.put_off += 1
         self.put_off += 1
         self.waiting += 1
@@ -215,7 +222,7 @@ class Pacer(Generic[Item]):
             is_control = True
         else:
             if late and (not host.waiting or host.state is not _ALIVE or now - late[0][0] >= LATE_AT_MOST):
-                _, item = late.popleft()
+                _, item, _ = late.popleft()
                 is_late = True
             else:
                 waiting = host.waiting
@@ -224,6 +231,8 @@ class Pacer(Generic[Item]):
             group.size -= 1
             self.waiting -= 1
         level = pace.sent(now)
+        if late and late[0][2] and not host.waiting:
+            pace.rest()
         host.in_flight += 1
         group.requests += 1
         self.in_flight += 1
@@ -463,7 +472,7 @@ class Pacer(Generic[Item]):
         if not group.has_answered and not group.is_silent:
             group.is_silent = True
             self._in_flight_silent += group.pace.in_flight
-        if ticket.sent_at >= host.failed_at:
+        if ticket.sent_at >= host.failed_at and now >= host.failed_at + PROBES_APART:
             host.failed_probes += 1
             host.failed_at = now
         is_dead = host.failed_probes >= self._limits.probes
@@ -484,7 +493,7 @@ class Pacer(Generic[Item]):
                 self._addresses.popitem(last=False)
             address = self._addresses[key] = Address()
         address.hosts.add(host.key)
-        if ticket.sent_at >= address.failed_at:
+        if ticket.sent_at >= address.failed_at and now >= address.failed_at + PROBES_APART:
             address.rounds += 1
             address.failed_at = now
         if address.rounds >= self._limits.probes:
@@ -506,7 +515,7 @@ class Pacer(Generic[Item]):
     def _give_up(self, host: Host[Item], evidence: Reply | Failure, now: float) -> None:
         host.evidence = evidence
         host.given_up_at = now
-        late = [item for _, item in host.late or ()]
+        late = [item for _, item, _ in host.late or ()]
         count = len(host.waiting) + len(late)
         self.waiting -= count
         host.group.size -= count
@@ -721,7 +730,7 @@ class Pacer(Generic[Item]):
                 self._retire(group, now)
                 continue
             _, _, host, item, turn = timer
-            host.later -= turn is _LATE
+            host.later -= turn >= _LATE
             host.group.put_off -= 1
             self.put_off -= 1
             self.waiting -= 1  # and is counted anew

@@ -17,6 +17,10 @@ LOSSES_IN_A_ROW: Final = 3
 """Failed connections or 503s without a good answer in between that halve a bound. Among good answers they are a few
 bad pages or bad moments, and cost the bound one each."""
 
+CONTROLS_FIRST: Final = 2
+"""Times in a row that a control ends an outage, and nothing but it is answered: from then on a page goes first. Where a
+limit lets one request through in a while, a control that always goes first takes what the pages are waiting for."""
+
 LOSS_SHARE: Final = 0.25
 """Of the last answers, about sixteen: with so many 503s it is the host and not its pages, ..."""
 LEAST_LOSS_SHARE: Final = 0.065
@@ -34,6 +38,7 @@ class Trouble:
         "_pushed_since",
         "blame",
         "closed",
+        "controls",
         "is_compared",
         "is_outage",
         "is_overloaded",
@@ -52,9 +57,10 @@ class Trouble:
         "unlearned",
     )
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, answered: int = 0) -> None:
+        """`answered`: requests to it that were answered before."""
         self._limits = limits
-        self.blame = Blame()
+        self.blame = Blame(answered)
         self.push_backs: Counter[str] = Counter()  # by their kind
         # -- in a row
         self.rounds = 0  # push-backs heeded, since the last answer
@@ -67,6 +73,7 @@ class Trouble:
         self._outage_since = 0.0
         self._outage_patience = 0.0  # seconds from then on
         self.unlearned: tuple[tuple[float | None, float], int] | None = None  # the rate and the bound before it
+        self.controls = 0  # times that what ended one was answered well before, and nothing else was since
         self.lost_sent_at = math.inf  # when that was sent with which it was noticed, the last time
         # -- 503s and failed connections among good answers
         self.losses = 0  # in a row
@@ -98,8 +105,10 @@ class Trouble:
         self.loss_share = 0.0
         return True
 
-    def answered_well(self, now: float, sent_at: float, *, is_first: bool) -> None:
+    def answered_well(self, now: float, sent_at: float, *, is_first: bool, is_control: bool) -> None:
         """A good answer; `is_first`: its page has never failed."""
+        if not is_control and self.controls < CONTROLS_FIRST:
+            self.controls = 0
         if now < self.told_until and sent_at > self.pushed_at:
             self.overstates = True
         self.blame.good(sent_at, is_first=is_first)
@@ -130,6 +139,11 @@ class Trouble:
     def is_given_up(self, now: float) -> bool:
         """Whether patience has ended: push-back or no connection, and nothing else, for as long as it goes."""
         return self.rounds > 0 and now >= self.patience_ends_at
+
+    @property
+    def wants_control(self) -> bool:
+        """Whether the next probe should be what was answered well before: see `Pace.wants_control`."""
+        return self.is_overloaded and self.rounds % 2 == (self.controls < CONTROLS_FIRST)
 
     @property
     def patience_ends_at(self) -> float:
