@@ -129,6 +129,11 @@ class Pace:
         return self._bounds.gap
 
     @property
+    def is_set(self) -> bool:
+        """Whether requests at once are not learned: where it starts it stays."""
+        return self._bounds.start >= self._bounds.cap
+
+    @property
     def wants_control(self) -> bool:
         """Whether the next probe should be a request that was answered well before: if it is again, it is not the host
         that fails but its pages. Every other one: that page may have gone, too."""

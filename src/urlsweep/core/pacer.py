@@ -376,8 +376,12 @@ class Pacer(Generic[Item]):
 
     def limiter(self) -> Limiter:
         """What keeps the run from being faster at this moment, as far as the Pacer can tell."""
-        if self.in_flight >= self._concurrency or (self._used_buckets and self._total_gap):
+        if self._network.is_down:
+            return Limiter.NETWORK
+        if self.in_flight >= self._concurrency:
             return Limiter.SLOTS
+        if self._used_buckets and self._total_gap:
+            return Limiter.TOTAL_RATE
         if self.waiting > self.put_off:
             return Limiter.TIMEOUTS if self.in_flight and self.in_flight == self._in_flight_silent else Limiter.HOSTS
         if not self.in_flight:
