@@ -293,6 +293,20 @@ def test_a_short_outage_of_ones_own_network_is_nobodys_fault(
     assert wrong_of(record, Host) == []
 
 
+@pytest.mark.parametrize("concurrency", [1, 16, 256])
+@pytest.mark.parametrize(("reason", "elapsed"), [(Reason.CONNECT_UNREACHABLE, 0.001), (Reason.CONNECT_TIMEOUT, 10.0)])
+@pytest.mark.parametrize("lasts", [20.0, 1e9])
+def test_a_network_that_goes_while_hosts_with_one_url_each_are_asked_is_not_their_fault(
+    concurrency: int, reason: Reason, elapsed: float, lasts: float
+) -> None:
+    """Nobody who is asked then answered before: those that did have nothing left, and are witnesses."""
+    limits = Limits(concurrency=concurrency)
+    hosts = [(Host(f"h{number}.example:443", Latency(0.05)), 1) for number in range(max(60, 3 * concurrency))]
+    record = simulate(World(hosts, [Outage(0.06, 0.06 + lasts, reason, elapsed)]), limits)
+    assert record.told.keys() <= {OK}
+    assert record.is_network_lost is (lasts > limits.outage_patience)
+
+
 def test_what_breaks_a_promise_is_seen() -> None:
     """The watch itself: a Pacer that sends two at once where one may be is told."""
     limits = Limits(per_host=1)

@@ -176,8 +176,13 @@ class Pacer(Generic[Item]):
         used = self._used_buckets
         if not used or now < self._opens_at:
             return None
-        if self._network.is_down:
-            return self._next_probe(now)
+        if self._network.is_alarmed:
+            if self._network.is_down:
+                return self._next_probe(now)
+            if self._network.witnesses_wanted:
+                self._network.witnesses_wanted -= 1
+                if (group := self._find_witness()) is not None:
+                    return self._ask_witness(group, now)
         if used & _SILENT_BUCKETS:
             if self._is_a_slot_awaited:
                 return None
@@ -557,8 +562,7 @@ class Pacer(Generic[Item]):
         while True:
             group, self._witness = self._witness, None
             if group is not None and group in self._idle and group.control is not None:
-                del self._idle[group]
-                return self._take(group.members[0], group, now, is_witness=True)
+                return self._ask_witness(group, now)
             while self._probes:
                 host = self._probes.pop()
                 if _may_be_asked(host):
@@ -572,6 +576,10 @@ class Pacer(Generic[Item]):
                 able = [group.active[0] for ready in self._ready for group in ready]
             self._probes = able[:PROBES_AT_ONCE]
             self._witness = self._find_witness()
+
+    def _ask_witness(self, group: Group[Item], now: float) -> tuple[Ticket, Item]:
+        del self._idle[group]
+        return self._take(group.members[0], group, now, is_witness=True)
 
     def _find_witness(self) -> Group[Item] | None:
         """Whom to ask whether the network is gone, or only those who fail: near its end a run may have no others left.
