@@ -1090,6 +1090,14 @@ def test_who_was_held_back_and_never_minded(limits: Limits, at_once: int, cause:
     assert (slowed.at_once, slowed.rate, slowed.cause) == (at_once, None, cause)
 
 
+def test_who_was_held_back_by_the_allowance_that_it_stated() -> None:
+    pacer = pacer_of(a=40)
+    fields = (("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "30"))
+    pacer.release(one(pacer), Reply(200, fields, 0.05), 1.0, 0.0)
+    (slowed,), _ = pacer.slowed(9.0)
+    assert (slowed.at_once, slowed.rate, slowed.cause, slowed.held) == (None, None, Cause.ALLOWANCE, 8.0)
+
+
 def test_a_learned_rate_below_the_one_that_was_set_is_the_hosts() -> None:
     pacer = pacer_of(Limits(rate=1000.0), a=400)
     now = 0.0

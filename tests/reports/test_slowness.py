@@ -166,7 +166,12 @@ class TestSlowedHosts:
 
     @pytest.mark.parametrize(
         ("cause", "lesson"),
-        [(Cause.DEFAULT, "none: --per-host's default"), (Cause.GROWTH, "none: still growing"), (Cause.HOST, "none")],
+        [
+            (Cause.ALLOWANCE, "none: it said what was left"),
+            (Cause.DEFAULT, "none: --per-host's default"),
+            (Cause.GROWTH, "none: still growing"),
+            (Cause.HOST, "none"),
+        ],
     )
     def test_without_a_push_back_what_held_is_told(self, cause: Cause, lesson: str) -> None:
         assert slowed(SlowedHost("a.example:443", 99, at_once=32, held=9.0, cause=cause))[1].endswith(

@@ -28,6 +28,7 @@ class Cause(StrEnum):
     """What held a host's URLs back."""
 
     HOST = "host"  # it pushed back: its limit was found
+    ALLOWANCE = "allowance"  # it stated how much was left, until nothing was: it had no need to push back
     SETTING = "setting"  # what was set: --per-host, --rate, --delay, rules, a robots.txt
     DEFAULT = "default"  # the most that a host is asked at once, unless something is set
     GROWTH = "growth"  # how much it stands was not known yet, and it had not minded any of it

@@ -121,14 +121,15 @@ class Group(Generic[Item]):
         is_rate_set = pace.gap > 0 and (rate is None or rate * pace.gap >= 1)
         if is_rate_set:
             rate = 1 / pace.gap
+        cause = self._cause(is_rate_set=is_rate_set)
         return SlowedHost(
             host=self.key,
             requests=self.requests,
             push_backs=Counter(pace.push_backs or ()),
-            # Who answered nothing well has shown no limit to tell of.
-            at_once=pace.bound if rate is None and pace.served_well else None,
+            # Who answered nothing well has shown no limit to tell of, nor has who stated an allowance.
+            at_once=pace.bound if rate is None and pace.served_well and cause is not Cause.ALLOWANCE else None,
             rate=rate,
-            cause=self._cause(is_rate_set=is_rate_set),
+            cause=cause,
             held=held,
             is_given_up=is_given_up,
         )
@@ -139,6 +140,8 @@ class Group(Generic[Item]):
             return Cause.SETTING
         if pace.push_backs:
             return Cause.HOST
+        if pace.ran_out:
+            return Cause.ALLOWANCE
         if pace.is_set:
             return Cause.SETTING
         return Cause.GROWTH if pace.bound < pace.cap else Cause.DEFAULT

@@ -138,6 +138,11 @@ class Pace:
         return self._bounds.gap
 
     @property
+    def ran_out(self) -> bool:
+        """Whether it has said with a good answer that nothing was left for a while."""
+        return self._emptied_at > 0
+
+    @property
     def is_set(self) -> bool:
         """Whether requests at once are not learned: where it starts it stays."""
         return self._bounds.start >= self._bounds.cap

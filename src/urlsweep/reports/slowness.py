@@ -171,6 +171,7 @@ def _lesson(slowed: SlowedHost) -> str:
 
 _WITHOUT_PUSH_BACK: Final = {
     Cause.HOST: "none",
+    Cause.ALLOWANCE: "none: it said what was left",
     Cause.SETTING: "none: a bound that was set",
     Cause.DEFAULT: "none: --per-host's default",
     Cause.GROWTH: "none: still growing",
