@@ -1113,3 +1113,42 @@ def test_who_pushes_back_then_is_believed_for_good() -> None:
     for _ in range(3):
         now = pace.opens_at
         assert closed_for(pace, now) == pytest.approx(300.0)
+
+
+def test_no_more_are_out_than_are_left_and_answers_that_overtake_each_other_raise_nothing() -> None:
+    pace = pace_of()
+    pace.told_left(1.0, 0.9, 5, 60.0)
+    assert pace.room == min(pace.bound, 5)
+    pace.told_left(1.0, 0.9, 2, 60.0)
+    pace.told_left(1.0, 0.9, 4, 60.0)
+    assert pace.room == 2
+    pace.told_left(1.2, 1.1, 50, 60.0)  # asked since: it has begun anew
+    assert pace.room == pace.bound
+
+
+@pytest.mark.parametrize("says_so_again", [True, False])
+def test_a_count_that_never_goes_down_or_is_not_told_any_more_holds_nobody_back(says_so_again: bool) -> None:
+    pace = pace_of()
+    pace.told_left(1.0, 0.5, 1, 60.0)
+    assert pace.room == 1
+    for now in range(2, 5):
+        if says_so_again:
+            pace.told_left(now + 0.1, now, 1, 60.0)
+        else:
+            pace.told_nothing()
+    assert pace.room == pace.bound
+
+
+def test_what_was_out_when_nothing_was_left_does_not_open_the_gate() -> None:
+    pace = pace_of()
+    pace.sent(0.0)
+    pace.told_left(1.0, 0.0, 0, 60.0)
+    pace.in_flight -= 1
+    pace.good(1.1, Ticket("a.test:443", pace.storm, 1, 0.0), LATENCY)
+    pace.told_left(1.1, 0.0, 3, 60.0)
+    assert pace.is_probing
+    assert pace.opens_at == pytest.approx(61.0)
+    pace.sent(61.0)
+    pace.in_flight -= 1
+    pace.good(61.1, Ticket("a.test:443", pace.storm, 1, 61.0), LATENCY)
+    assert not pace.is_probing

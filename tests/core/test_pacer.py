@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import urlsweep.core.pacer as pacer_module
-from urlsweep.core.bottleneck import Limiter
+from urlsweep.core.bottleneck import Cause, Limiter
 from urlsweep.core.limits import Limits, PaceBy
 from urlsweep.core.model import Failure, Reason, Reply
 from urlsweep.core.pacer import LATE_AT_MOST, SLOWED_TOLD, STALLING_AT_ONCE, STALLS_UNTIL_DEAD, Gated, Pacer
@@ -516,7 +516,7 @@ def test_an_allowance_of_nothing_closes_the_gate_before_there_is_push_back(
     assert pacer.wake_at() == wakes_at
     if wakes_at is not None:
         assert take(pacer, wakes_at - 0.1) == []
-        assert len(take(pacer, wakes_at)) == 2  # nobody was turned away: no probe is needed
+        assert len(take(pacer, wakes_at)) == 1  # a probe goes first
 
 
 def test_503_from_a_host_that_never_answered_well_is_its_page() -> None:
@@ -1042,7 +1042,12 @@ def test_what_limits_where_hosts_keep_silent() -> None:
 def test_what_limits_at_a_total_rate() -> None:
     pacer = fresh(Limits(total_rate=1), a=2, b=2)
     take(pacer)
-    assert pacer.limiter() is Limiter.SLOTS
+    assert pacer.limiter() is Limiter.TOTAL_RATE
+
+
+def test_what_limits_where_the_network_is_gone() -> None:
+    pacer, _ = gone_dark()
+    assert pacer.limiter() is Limiter.NETWORK
 
 
 def test_who_was_slowed_by_push_back() -> None:
@@ -1051,6 +1056,7 @@ def test_who_was_slowed_by_push_back() -> None:
         pacer.release(ticket, PUSHED if ticket.host_key == A else GOOD, 0.0, 0.0)
     (slowed,), count = pacer.slowed(3.0)
     assert (slowed.host, slowed.push_backs, count, slowed.requests) == (A, {"429": 4}, 1, 5)
+    assert (slowed.at_once, slowed.cause) == (2, Cause.HOST)
     assert slowed.held == pytest.approx(3.0)
     assert not slowed.is_given_up
 
@@ -1068,8 +1074,58 @@ def test_who_was_held_by_a_bound_without_push_back_and_who_was_given_up() -> Non
     told = {slowed.host: slowed for slowed in pacer.slowed(now)[0]}
     assert set(told) == {A, B}
     assert (told[A].rate, told[A].at_once, told[A].is_given_up) == (1.0, None, False)
+    assert told[A].cause is Cause.SETTING
     assert told[A].held == pytest.approx(3.0)
     assert told[B].is_given_up
+
+
+def test_what_lets_nothing_through_has_no_limit_that_was_found() -> None:
+    pacer = fresh(a=2)
+    pacer.release(one(pacer), PUSHED, 0.0, 0.0)
+    (slowed,), _ = pacer.slowed(1.0)
+    assert (slowed.at_once, slowed.rate, slowed.push_backs) == (None, None, {"429": 1})
+
+
+@pytest.mark.parametrize(
+    ("limits", "at_once", "cause"),
+    [
+        (Limits(), 5, Cause.GROWTH),
+        (Limits(host_cap=5), 5, Cause.DEFAULT),
+        (Limits(per_host=3), 3, Cause.SETTING),
+    ],
+)
+def test_who_was_held_back_and_never_minded(limits: Limits, at_once: int, cause: Cause) -> None:
+    pacer = pacer_of(limits, a=40)
+    out = take(pacer)
+    for _ in range(6):
+        pacer.release(out.pop(0)[0], GOOD, 0.0, 0.0)
+        out += take(pacer)
+    (slowed,), _ = pacer.slowed(9.0)
+    assert (slowed.at_once, slowed.rate, slowed.cause) == (at_once, None, cause)
+
+
+def test_who_was_held_back_by_the_allowance_that_it_stated() -> None:
+    pacer = pacer_of(a=40)
+    fields = (("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "30"))
+    pacer.release(one(pacer), Reply(200, fields, 0.05), 1.0, 0.0)
+    (slowed,), _ = pacer.slowed(9.0)
+    assert (slowed.at_once, slowed.rate, slowed.cause, slowed.held) == (None, None, Cause.ALLOWANCE, 8.0)
+
+
+def test_a_learned_rate_below_the_one_that_was_set_is_the_hosts() -> None:
+    pacer = pacer_of(Limits(rate=1000.0), a=400)
+    now = 0.0
+    for number in range(120):
+        found = pacer.next(now)
+        if found is None:
+            now = woken(pacer, now)
+            continue
+        now += 0.01
+        pacer.release(found[0], PUSHED if number % 20 == 19 else GOOD, now, 0.0)
+    (slowed,), _ = pacer.slowed(now)
+    assert slowed.cause is Cause.HOST
+    assert slowed.rate is not None
+    assert slowed.rate < 500.0
 
 
 def test_slowed_hosts_are_told_longest_first_and_those_forgotten_too(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -436,7 +436,7 @@ class Check:
             detail = f"{host_key} {_said(event.status)} to the end, whatever it was asked: not {asked}"
             return self._verdict(Outcome.DOWN, http_reason(event.status), own, detail)
         if isinstance(event, Reply):
-            detail = f"{host_key} {_said(event.status)} to the end, however slowly it was asked: not {asked}"
+            detail = f"{host_key} {_said(event.status)} for as long as it was waited for (--patience): not {asked}"
             return self._verdict(Outcome.UNVERIFIED, Reason.RATE_LIMITED, own, detail)
         detail = f"{host_key} does not answer at all ({event.detail}): not {asked}"
         return self._verdict(Outcome.DOWN, event.reason, own if isinstance(own, Failure) else None, detail)

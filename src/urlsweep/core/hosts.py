@@ -10,7 +10,7 @@ from collections import Counter, deque
 from enum import IntEnum
 from typing import Final, Generic, TypeVar
 
-from urlsweep.core.bottleneck import SlowedHost
+from urlsweep.core.bottleneck import Cause, SlowedHost
 from urlsweep.core.model import Failure, Reply
 from urlsweep.core.pace import Pace
 
@@ -120,15 +120,33 @@ class Group(Generic[Item]):
         if not pace.push_backs and not is_given_up and (held < LEAST_HELD or self.is_silent):
             return None
         rate = pace.learned_rate
+        is_rate_set = pace.gap > 0 and (rate is None or rate * pace.gap >= 1)
+        if is_rate_set:
+            rate = 1 / pace.gap
+        cause = self._cause(is_rate_set=is_rate_set)
         return SlowedHost(
             host=self.key,
             requests=self.requests,
             push_backs=Counter(pace.push_backs or ()),
-            at_once=pace.bound if rate is None and pace.gap == 0 and self.has_answered else None,
-            rate=rate if pace.gap == 0 else 1 / pace.gap,
+            # Who answered nothing well has shown no limit to tell of, nor has who stated an allowance.
+            at_once=pace.bound if rate is None and pace.served_well and cause is not Cause.ALLOWANCE else None,
+            rate=rate,
+            cause=cause,
             held=held,
             is_given_up=is_given_up,
         )
+
+    def _cause(self, *, is_rate_set: bool) -> Cause:
+        pace = self.pace
+        if is_rate_set:
+            return Cause.SETTING
+        if pace.push_backs:
+            return Cause.HOST
+        if pace.ran_out:
+            return Cause.ALLOWANCE
+        if pace.is_set:
+            return Cause.SETTING
+        return Cause.GROWTH if pace.bound < pace.cap else Cause.DEFAULT
 
 
 class Address:

@@ -53,6 +53,9 @@ EMPTIES_DISBELIEF: Final = 4.0
 """What is said each time with a good answer, that nothing is left for a while, is obeyed twice, and for a quarter of
 the time with each further one. Where it is true, that costs the host one request too many."""
 
+PLENTY: Final = 1_000_000_000
+"""Requests left of an allowance, where none is stated: more than are ever out."""
+
 SPREAD: Final = 0.5
 """Of a request's time over the bound: so far apart requests are kept where neither a rate nor a limit is known."""
 
@@ -83,14 +86,17 @@ class Pace:
         "_is_climbing",
         "_is_paced",
         "_latency",
+        "_left_at",
         "_limits",
         "_rate",
         "_sent_at",
         "_served_at_once",
+        "_told_left",
         "_trouble",
         "bound",
         "in_flight",
         "is_probing",
+        "left",
         "opens_at",
         "storm",
     )
@@ -107,6 +113,9 @@ class Pace:
         self._caution = 1
         self._empties = 0  # answers in a row, each asked after the one before, with which it said that nothing is left
         self._emptied_at = 0.0  # the last of them
+        self.left = PLENTY  # requests that may be out, by what the host says is left ...
+        self._told_left = PLENTY  # ... as it was put, ...
+        self._left_at = -math.inf  # ... then
         self._good_answers = 0  # since the bound last changed, with the bound in use
         self._served_at_once = 0  # the most that were out when one was sent that was answered well
         self._admitted = 0  # let through since the first request, later since the last push-back
@@ -120,7 +129,7 @@ class Pace:
     @property
     def room(self) -> int:
         """Requests that may be out at once, now."""
-        return 1 if self.is_probing else self.bound
+        return 1 if self.is_probing else max(1, min(self.bound, self.left))
 
     @property
     def cap(self) -> int:
@@ -131,6 +140,16 @@ class Pace:
     def gap(self) -> float:
         """Seconds between two requests, by hand."""
         return self._bounds.gap
+
+    @property
+    def ran_out(self) -> bool:
+        """Whether it has said with a good answer that nothing was left for a while."""
+        return self._emptied_at > 0
+
+    @property
+    def is_set(self) -> bool:
+        """Whether requests at once are not learned: where it starts it stays."""
+        return self._bounds.start >= self._bounds.cap
 
     @property
     def wants_control(self) -> bool:
@@ -245,7 +264,7 @@ class Pace:
         """A good answer, which took `elapsed` seconds. `is_first`: its page has never failed."""
         if self._trouble is not None:
             self._recover(self._trouble, now, ticket, is_first=is_first)
-        elif self.is_probing:
+        elif self.is_probing and ticket.sent_at >= self._emptied_at:
             self.is_probing = False
         self._admitted += 1
         if ticket.level > self._served_at_once:
@@ -298,7 +317,8 @@ class Pace:
         # the host minded, or what was sent after a failed one is answered well.
         if is_news or self._is_about_count or (trouble.is_outage and ticket.sent_at > trouble.lost_sent_at):
             trouble.is_over()
-            self.is_probing = self._is_about_count = False
+            self.is_probing = ticket.sent_at < self._emptied_at
+            self._is_about_count = False
         trouble.answered_well(now, ticket.sent_at, is_first=is_first, is_control=ticket.is_control)
 
     def error(self, ticket: Ticket) -> None:
@@ -422,17 +442,41 @@ class Pace:
     def told_left(self, now: float, sent_at: float, remaining: int, seconds: float) -> None:
         """With a good answer, to what was sent at `sent_at`, the host says how much is left for so many seconds.
 
+        No more are out than are left: some of these may not be counted yet. When nothing is, the gate closes, and a
+        probe goes first when it opens.
+
         Nothing is, each time, and yet it answers: some put that on every answer. It is obeyed `EMPTIES_OBEYED` times,
         and then less and less; a single push-back, and it is believed for good."""
         if remaining > 0:
-            self._empties = 0
+            if sent_at >= self._emptied_at:
+                self._empties = 0
+                self._told_of(now, sent_at, remaining)
             return
         if sent_at >= self._emptied_at:
             self._empties += 1
             self._emptied_at = now
-        if self._trouble is None or not self._trouble.states:
-            seconds /= EMPTIES_DISBELIEF ** min(16, max(0, self._empties - EMPTIES_OBEYED))
+        is_believed = self._empties <= EMPTIES_OBEYED or (self._trouble is not None and self._trouble.states)
+        if is_believed:
+            self.is_probing = True
+        else:
+            seconds /= EMPTIES_DISBELIEF ** min(16, self._empties - EMPTIES_OBEYED)
+        self.left = PLENTY
         self.shut(now, seconds)
+
+    def _told_of(self, now: float, sent_at: float, remaining: int) -> None:
+        """Answers overtake each other: what was out when so few were left cannot tell of more."""
+        if sent_at >= self._left_at:
+            self.left = min(PLENTY, 2 * self.left) if remaining == self._told_left else remaining  # no countdown
+        elif remaining < self.left:
+            self.left = remaining
+        else:
+            return
+        self._told_left = remaining
+        self._left_at = now
+
+    def told_nothing(self) -> None:
+        """A good answer states no allowance: there may be none any more."""
+        self.left = min(PLENTY, 2 * self.left)
 
     def shut(self, now: float, wait: float) -> None:
         """Close the gate for `wait` seconds, `patience` at most: the host has said so."""

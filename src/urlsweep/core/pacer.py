@@ -292,6 +292,8 @@ class Pacer(Generic[Item]):
                 group.control = item
             if isinstance(event, Reply) and event.fields:
                 self._heed_allowance(group, ticket, event, now, wall)
+            elif pace.left < pace.bound:
+                pace.told_nothing()
         else:
             is_free = self._troubled(host, ticket, event, pressure, now, wall, failed_at)
             group = host.group
@@ -390,8 +392,12 @@ class Pacer(Generic[Item]):
 
     def limiter(self) -> Limiter:
         """What keeps the run from being faster at this moment, as far as the Pacer can tell."""
-        if self.in_flight >= self._concurrency or (self._used_buckets and self._total_gap):
+        if self._network.is_down:
+            return Limiter.NETWORK
+        if self.in_flight >= self._concurrency:
             return Limiter.SLOTS
+        if self._used_buckets and self._total_gap:
+            return Limiter.TOTAL_RATE
         if self.waiting > self.put_off:
             return Limiter.TIMEOUTS if self.in_flight and self.in_flight == self._in_flight_silent else Limiter.HOSTS
         if not self.in_flight:
@@ -506,8 +512,10 @@ class Pacer(Generic[Item]):
     def _heed_allowance(self, group: Group[Item], ticket: Ticket, event: Reply, now: float, wall: float) -> None:
         """Close the gate before the host has to push back, where it says that nothing is left for a while."""
         stated = allowance(event, wall)
-        # What is out already is counted, or not yet: nobody knows, so it is left out of it.
-        if stated is not None and 0 < stated.seconds <= self._limits.patience:
+        if stated is None:
+            if group.pace.left < group.pace.bound:
+                group.pace.told_nothing()
+        elif 0 < stated.seconds <= self._limits.patience:
             group.pace.told_left(now, ticket.sent_at, stated.remaining, stated.seconds)
 
     # -- given up
@@ -679,7 +687,7 @@ class Pacer(Generic[Item]):
         is_held = False
         if group.active:
             pace = group.pace
-            if pace.in_flight >= pace.bound or (pace.is_probing and pace.in_flight):
+            if pace.in_flight >= pace.bound or (pace.in_flight and (pace.is_probing or pace.in_flight >= pace.left)):
                 is_held = True
             elif pace.opens_at > now:
                 is_held = True
