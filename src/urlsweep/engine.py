@@ -39,8 +39,9 @@ READ_AHEAD: Final = 4
 """Targets read ahead per slot while there is something ready to ask; further only when slots stand empty, or are held
 by hosts that keep silent."""
 
-BREATH: Final = 256
-"""Targets taken in a row before others get their turn on the loop: a source may never wait."""
+BREATH: Final = 128
+"""Targets taken in a row before others get their turn on the loop: a source may never wait, and what was begun goes out
+in that turn. With 256 a run's first request went out some 8 ms later, with 64 the 200th host was asked 10 ms later."""
 
 Targets = AsyncIterable[Target | Sequence[Target]] | Iterable[Target]
 
