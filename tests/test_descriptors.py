@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from urlsweep import descriptors
+from urlsweep.transport.bounds import SOCKETS_PER_REQUEST
 
 resource = pytest.importorskip("resource")
 
@@ -86,5 +87,5 @@ def test_the_table_is_as_large_as_the_room_before_anything_is_opened() -> None:
     )
     told = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout
     room, size, is_open = map(int, told.split())
-    assert size >= room * descriptors.PER_REQUEST + descriptors.SPARE
+    assert size >= room * SOCKETS_PER_REQUEST + descriptors.SPARE
     assert is_open <= 6  # what made it so large is closed again

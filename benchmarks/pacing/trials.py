@@ -196,7 +196,7 @@ async def beside_a_bad_host(place: Place) -> list[Finding]:
     usual, same, *others = _BAD
     rounds = 0
     while rounds < ROUNDS or (worst_of(runs[usual], runs[same]) > LIKENESS and rounds < MOST_ROUNDS):
-        for kind in reversed(_BAD) if rounds % 2 else _BAD:
+        for kind in reversed(list(_BAD)) if rounds % 2 else _BAD:
             runs[kind].append(await _first_requests(kind, place, rounds))
         rounds += 1
     aim = f"less than {FIRST_REQUEST_DELAY * 1000:.0f} ms"

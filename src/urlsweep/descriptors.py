@@ -11,8 +11,7 @@ import os
 from pathlib import Path
 from typing import Final
 
-PER_REQUEST: Final = 2
-"""Sockets that one request may hold: while two addresses are raced (RFC 8305), one each."""
+from urlsweep.transport.bounds import SOCKETS_PER_REQUEST
 
 SPARE: Final = 64
 """Kept for everything else: standard streams, inputs, outputs, the resolver, the event loop, the ledger's database."""
@@ -28,7 +27,7 @@ def make_room(concurrency: int) -> int:
         import resource
     except ImportError:  # Windows: sockets are no file descriptors there
         return concurrency
-    needed = _open_now() + SPARE + PER_REQUEST * concurrency
+    needed = _open_now() + SPARE + SOCKETS_PER_REQUEST * concurrency
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if _reaches(soft, needed):
         _unfold_table(needed)
@@ -43,7 +42,7 @@ def make_room(concurrency: int) -> int:
             soft = attempt
             break
     _unfold_table(min(needed, soft))
-    return max(1, min(concurrency, (soft - _open_now() - SPARE) // PER_REQUEST))
+    return max(1, min(concurrency, (soft - _open_now() - SPARE) // SOCKETS_PER_REQUEST))
 
 
 def _reaches(limit: int, number: int) -> bool:

@@ -3,7 +3,8 @@
 Contract: one attempt at a time while each fails quickly; one that takes longer than ATTEMPT_DELAY gets company. Ends
 with one call, of `on_connected` or of `on_failed`, or none after `cancel`; never from within `start` or `join`.
 Whoever wants the connection may leave before: attempts that go on are there for whoever joins next (see `leave`).
-Not in here: look-ups, TLS, the clock: the owner calls `on_due` when `due` has come.
+Not in here: look-ups, TLS, how many sockets there may be (`Room`), the clock: the owner calls `on_due` when `due` has
+come.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from collections.abc import Sequence
 from itertools import chain, zip_longest
 from typing import Final, Protocol
 
+from urlsweep.transport.failures import OUR_SHORTAGES
 from urlsweep.transport.lean.poller import Poller
 
 ATTEMPT_DELAY: Final = 0.25
@@ -37,6 +39,16 @@ class Racer(Protocol):
 
     def on_failed(self, errnos: Sequence[int]) -> None:
         """No address could be connected to."""
+
+
+class Room(Protocol):
+    """Where all races get their sockets."""
+
+    attempts: int
+    """Sockets of all races: of attempts that are under way, or came to stand and were not wanted yet."""
+
+    def make_room(self) -> None:
+        """One more socket is about to be opened: end something that nobody uses, if there are too many."""
 
 
 class _Attempt:
@@ -64,6 +76,7 @@ class Race:
         "_poller",
         "_port",
         "_racer",
+        "_room",
         "_waiting",
         "_winner",
         "due",
@@ -72,11 +85,18 @@ class Race:
     )
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, poller: Poller, addresses: Sequence[str], port: int, racer: Racer
+        self,
+        loop: asyncio.AbstractEventLoop,
+        poller: Poller,
+        room: Room,
+        addresses: Sequence[str],
+        port: int,
+        racer: Racer,
     ) -> None:
         """`addresses`, at least one, best first; the families take turns (RFC 8305 section 4)."""
         self._loop = loop
         self._poller = poller
+        self._room = room
         self._waiting = deque(_interleaved(addresses))
         self._port = port
         self._racer: Racer | None = racer
@@ -110,16 +130,11 @@ class Race:
         self.due = None
         self._racer = None
         if self._winner is not None:
-            self._poller.close(self._winner.sock)
+            self._close(self._winner)
             self._winner = None
         self._close_all()
 
     # -- what goes on when nobody is there
-
-    @property
-    def size(self) -> int:
-        """Sockets."""
-        return len(self._attempts) + (self._winner is not None)
 
     @property
     def is_over(self) -> bool:
@@ -138,7 +153,7 @@ class Race:
         going_on = older or alive
         for attempt in self._attempts:
             if attempt not in going_on:
-                self._poller.close(attempt.sock)
+                self._close(attempt)
         self._attempts = going_on
         self._racer = None
         self._waiting.clear()
@@ -168,11 +183,16 @@ class Race:
             return
         self._is_over = True
         self._winner = None
+        self._room.attempts -= 1
         racer.on_connected(winner.sock, winner.address)
+
+    def _close(self, attempt: _Attempt) -> None:
+        self._room.attempts -= 1
+        self._poller.close(attempt.sock)
 
     def _close_all(self) -> None:
         for attempt in self._attempts:
-            self._poller.close(attempt.sock)
+            self._close(attempt)
         self._attempts.clear()
 
     def on_attempt_end(self, attempt: _Attempt, number: int) -> None:
@@ -180,7 +200,7 @@ class Race:
         if self._is_over:
             return
         if attempt is self._winner:  # closed, or spoken on, before anybody wanted it: no good any more
-            self._poller.close(attempt.sock)
+            self._close(attempt)
             self._winner = None
             if self._racer is None:
                 self._is_over = True
@@ -190,7 +210,7 @@ class Race:
         self._attempts.remove(attempt)
         racer = self._racer
         if number:
-            self._poller.close(attempt.sock)
+            self._close(attempt)
             self._errnos.append(number)
             if self._waiting or not self._attempts:
                 self._try_next()
@@ -204,16 +224,20 @@ class Race:
             return
         self._is_over = True
         self.due = None
+        self._room.attempts -= 1
         racer.on_connected(attempt.sock, attempt.address)
 
     def _try_next(self) -> None:
         while self._waiting:
             address = self._waiting.popleft()
             number = self._try(address)
-            if not number:
-                self.due = self._loop.time() + ATTEMPT_DELAY if self._waiting else None
-                return
-            self._errnos.append(number)
+            if number in OUR_SHORTAGES and self._attempts:
+                self._waiting.appendleft(address)  # it was not tried: again when others have had their time
+            elif number:
+                self._errnos.append(number)
+                continue
+            self.due = self._loop.time() + ATTEMPT_DELAY if self._waiting else None
+            return
         self.due = None
         if not self._attempts and not self._is_over:
             if self._racer is None:
@@ -229,6 +253,7 @@ class Race:
 
     def _try(self, address: str) -> int:
         """Begin to connect to `address`; the number of an error that came at once, or 0."""
+        self._room.make_room()
         try:
             sock = socket.socket(
                 socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM | _NONBLOCKING
@@ -246,6 +271,7 @@ class Race:
             return number
         attempt = _Attempt(self, sock, address, self._loop.time())
         self._attempts.append(attempt)
+        self._room.attempts += 1
         self._poller.watch(sock, attempt, writing=True)
         return 0
 
