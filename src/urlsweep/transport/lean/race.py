@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from itertools import chain, zip_longest
 from typing import Final, Protocol
 
+from urlsweep.transport.bounds import SOCKETS_PER_REQUEST
 from urlsweep.transport.failures import OUR_SHORTAGES
 from urlsweep.transport.lean.poller import Poller
 
@@ -47,8 +48,9 @@ class Room(Protocol):
     attempts: int
     """Sockets of all races: of attempts that are under way, or came to stand and were not wanted yet."""
 
-    def make_room(self) -> None:
-        """One more socket is about to be opened: end something that nobody uses, if there are too many."""
+    def make_room(self) -> bool:
+        """Whether there is room for one more socket; something that nobody uses is ended for it. Each race may have
+        `SOCKETS_PER_REQUEST` all the same: an address of each family."""
 
 
 class _Attempt:
@@ -229,11 +231,13 @@ class Race:
 
     def _try_next(self) -> None:
         while self._waiting:
-            address = self._waiting.popleft()
-            number = self._try(address)
-            if number in OUR_SHORTAGES and self._attempts:
-                self._waiting.appendleft(address)  # it was not tried: again when others have had their time
-            elif number:
+            has_room = self._room.make_room() or len(self._attempts) < SOCKETS_PER_REQUEST
+            number = self._try(self._waiting[0]) if has_room else errno.EMFILE
+            if number in OUR_SHORTAGES and self._attempts:  # it was not tried: again when others have had their time
+                self.due = self._loop.time() + ATTEMPT_DELAY
+                return
+            self._waiting.popleft()
+            if number:
                 self._errnos.append(number)
                 continue
             self.due = self._loop.time() + ATTEMPT_DELAY if self._waiting else None
@@ -253,7 +257,6 @@ class Race:
 
     def _try(self, address: str) -> int:
         """Begin to connect to `address`; the number of an error that came at once, or 0."""
-        self._room.make_room()
         try:
             sock = socket.socket(
                 socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM | _NONBLOCKING

@@ -275,7 +275,7 @@ class LeanTransport:
     def _open_sockets(self) -> int:
         return len(self._connections) + self.attempts
 
-    def make_room(self) -> None:
+    def make_room(self) -> bool:
         """See `Room.make_room`: of what nobody uses, idle connections go first, then what was left longest ago."""
         while self._open_sockets >= self._most_sockets:
             if self._kept:
@@ -283,7 +283,8 @@ class LeanTransport:
             elif self._left:
                 self._lose_left(*next(iter(self._left.items())))
             else:
-                return  # all are in use: by requests that race more addresses than two
+                return False
+        return True
 
     def drop_unused(self) -> None:
         """End whatever nobody uses at this moment."""
