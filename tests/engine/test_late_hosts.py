@@ -136,6 +136,18 @@ async def test_who_accepts_when_the_first_try_is_over_is_ok(full: Full, kind: Ki
 
 @OVER_BOTH
 @pytest.mark.usefixtures("hasty")
+async def test_who_accepts_in_the_pause_before_the_last_try_is_ok(full: Full, kind: Kind) -> None:
+    """As one does after 8 s: the first try ends after 4 s, the second after 7, the third begins after 12."""
+    policy = Policy(timeout=3.0, connect_timeout=3.0, retry_delays=(0.01, 1.5), jitter=0)
+    (row,) = await run(kind, full, serve(full, 0.7), policy)
+    assert (row.outcome, row.reason, row.status) == (Outcome.OK, None, 200)
+    assert row.attempts == 3
+    if kind is LeanTransport:
+        assert full.let_in == 2  # who filled the queue, and the first try's attempt: no other one was needed
+
+
+@OVER_BOTH
+@pytest.mark.usefixtures("hasty")
 async def test_who_refuses_late_has_refused(full: Full, kind: Kind) -> None:
     (row,) = await run(kind, full, refuse(full, 0.5))
     assert (row.outcome, row.reason) == (Outcome.DOWN, Reason.CONNECT_REFUSED)

@@ -41,6 +41,11 @@ class Full:
         return self._opened.enter_context(closing(accepted))
 
     @property
+    def let_in(self) -> int:
+        """Connections that were accepted, the one that filled the queue included."""
+        return len(self._let_in)
+
+    @property
     def open_sockets(self) -> int:
         """Of those that were let in, this side's that are open."""
         return sum(1 for accepted in self._let_in if accepted.fileno() >= 0)
