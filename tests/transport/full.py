@@ -15,14 +15,15 @@ from contextlib import ExitStack, closing
 class Full:
     """A listener whose queue is full, until `accept`."""
 
-    def __init__(self) -> None:
+    def __init__(self, host: str = "127.0.0.1") -> None:
         self._opened = ExitStack()
         self._let_in: list[socket.socket] = []
         self._listener = self._opened.enter_context(socket.socket())
-        self._listener.bind(("127.0.0.1", 0))
+        self._listener.bind((host, 0))
         self._listener.listen(0)
         self._opened.enter_context(socket.socket()).connect(self._listener.getsockname())
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}/"
+        self.port = self._listener.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}/"
 
     def drain(self) -> None:
         """Let the next attempt in."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,8 @@ from tests.transport.full import Full
 
 from urlsweep.core.model import Failure, Reason, Reply, Request
 from urlsweep.transport.lean import transport as lean
+from urlsweep.transport.lean.poller import poller
+from urlsweep.transport.lean.race import Race
 from urlsweep.transport.lean.transport import LeanTransport
 from urlsweep.transport.options import TransportOptions
 
@@ -189,6 +191,46 @@ async def test_there_are_never_more_sockets_than_two_for_each_request() -> None:
         await answer(await late.accept())
         assert isinstance(await asked, Reply)
         await transport.aclose()
+
+
+class Crowded:
+    """Room for no more sockets, or for some."""
+
+    attempts = 0
+    has_room = False
+
+    def make_room(self) -> bool:
+        return self.has_room
+
+
+class Waiting:
+    def on_connected(self, sock: socket.socket, address: str) -> None:
+        raise AssertionError(address)
+
+    def on_failed(self, errnos: Sequence[int]) -> None:
+        raise AssertionError(errnos)
+
+
+async def test_a_third_address_waits_for_room_and_a_second_does_not() -> None:
+    loop, room = asyncio.get_running_loop(), Crowded()
+    with closing(Full("0.0.0.0")) as full:
+        watching = poller(loop, lambda error: None)
+        addresses = [f"127.0.0.{number}" for number in range(1, 5)]
+        race = Race(loop, watching, room, addresses, full.port, Waiting())
+        race.start()
+        for count in (2, 2, 2):
+            race.on_due()
+            assert room.attempts == count
+            assert race.due is not None
+        assert race.untried == addresses[2:]
+        room.has_room = True
+        race.on_due()
+        race.on_due()
+        assert room.attempts == 4
+        assert race.due is None
+        race.cancel()
+        assert room.attempts == 0
+        watching.aclose()
 
 
 async def test_idle_connections_make_room(full: Full) -> None:
