@@ -15,7 +15,15 @@ import urlsweep.core.pacer as pacer_module
 from urlsweep.core.bottleneck import Cause, Limiter
 from urlsweep.core.limits import Limits, PaceBy
 from urlsweep.core.model import Failure, Reason, Reply
-from urlsweep.core.pacer import LATE_AT_MOST, SLOWED_TOLD, STALLING_AT_ONCE, STALLS_UNTIL_DEAD, Gated, Pacer
+from urlsweep.core.pacer import (
+    LATE_AT_MOST,
+    LATE_BEFORE_END,
+    SLOWED_TOLD,
+    STALLING_AT_ONCE,
+    STALLS_UNTIL_DEAD,
+    Gated,
+    Pacer,
+)
 from urlsweep.core.policy import ByHand
 from urlsweep.core.pressure import Pressure
 from urlsweep.core.ticket import Ticket
@@ -157,6 +165,21 @@ def test_a_later_try_does_not_wait_for_ever_for_other_work_to_end() -> None:
         assert names(taken) == [item]
         give_back(pacer, taken, now=now)
     assert names(take(pacer, 100.0)) == ["a2"]
+
+
+def test_a_later_try_goes_before_the_other_work_where_that_is_about_to_end() -> None:
+    per_second = 2.0
+    pacer = pacer_of(Limits(rate=per_second), a=40)
+    give_back(pacer, take(pacer, 0.0), now=0.1)
+    pacer.add(A, "late", 0.2, turn=Turn.LATE)
+    order = []
+    for step in range(1, 42):
+        taken = take(pacer, step / per_second)
+        order += names(taken)
+        give_back(pacer, taken, now=step / per_second + 0.1)
+    left = len(order) - 1 - order.index("late")
+    assert left == per_second * LATE_BEFORE_END
+    assert order[-1] == "a39"
 
 
 def test_a_later_try_of_a_new_host_needs_nobodys_answer() -> None:

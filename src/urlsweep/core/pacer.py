@@ -60,7 +60,11 @@ STALLING_AT_ONCE: Final = 3
 """URLs of such a host that are tried at once."""
 
 LATE_AT_MOST: Final = 60.0
-"""Seconds that a later try waits for the other work of its host to end."""
+"""Seconds that a later try waits for the other work of its host to end, ..."""
+
+LATE_BEFORE_END: Final = 10.0
+"""... or to come down to so many seconds of it, where the host's rate is known: two later tries, with the pauses before
+them (`Policy.retry_delays`), would else be all that a run waits for, at a host that has nothing else to do."""
 
 IDLE_GROUPS_KEPT: Final = 10_000
 """Groups without work whose limits are remembered; beyond it the ones idle longest start anew."""
@@ -79,6 +83,11 @@ _SILENT_BUCKETS: Final = (1 << _BUCKETS) - 1
 
 def _may_be_asked(host: Host[Item]) -> bool:
     return host.is_active and host.group.bucket >= 0
+
+
+def _known_rate(pace: Pace) -> float:
+    """Requests a second that a host is asked at; 0 where nobody said, and it did not."""
+    return 1 / pace.gap if pace.gap else pace.learned_rate or 0.0
 
 
 class Pacer(Generic[Item]):
@@ -221,7 +230,11 @@ class Pacer(Generic[Item]):
             item = group.control
             is_control = True
         else:
-            if late and (not host.waiting or host.state is not _ALIVE or now - late[0][0] >= LATE_AT_MOST):
+            if late and (
+                host.state is not _ALIVE
+                or now - late[0][0] >= LATE_AT_MOST
+                or len(host.waiting) <= _known_rate(pace) * LATE_BEFORE_END
+            ):
                 _, item, _ = late.popleft()
                 is_late = True
             else:
