@@ -86,7 +86,6 @@ class Group(Generic[Item]):
         "members",
         "pace",
         "put_off",
-        "requests",
         "size",
         "timer_at",
     )
@@ -104,7 +103,6 @@ class Group(Generic[Item]):
         self.is_shared = False  # by more hosts than one
         self.is_silent = False  # trouble, and never an answer from any of its hosts
         self.has_answered = False
-        self.requests = 0
         self.held = 0.0  # seconds in which its pace held work back
         self.held_since = -1.0  # -1: it does not now
 
@@ -120,7 +118,7 @@ class Group(Generic[Item]):
         rate = pace.learned_rate
         return SlowedHost(
             host=self.key,
-            requests=self.requests,
+            requests=pace.requests,
             push_backs=Counter(pace.push_backs or ()),
             at_once=pace.bound if rate is None and pace.gap == 0 and self.has_answered else None,
             rate=rate if pace.gap == 0 else 1 / pace.gap,

@@ -220,7 +220,6 @@ class Pacer(Generic[Item]):
             self.waiting -= 1
         level = pace.sent(now)
         host.in_flight += 1
-        group.requests += 1
         self.in_flight += 1
         if group.is_silent:
             self._in_flight_silent += 1
@@ -231,7 +230,7 @@ class Pacer(Generic[Item]):
             self._place(group, now)
         else:
             self._settle(host, group, now)
-        return Ticket(host.key, pace.storm, level, now, is_late, is_control), item
+        return Ticket(host.key, pace.storm, level, now, pace.requests, is_late, is_control), item
 
     def release(
         self,
@@ -620,7 +619,6 @@ class Pacer(Generic[Item]):
         other.members.append(host)
         other.size += group.size
         other.put_off += group.put_off
-        other.requests += group.requests
         other.held += group.held
         other.has_answered = True
         other.pace.join(group.pace)

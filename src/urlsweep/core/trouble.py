@@ -11,6 +11,8 @@ from collections import Counter
 from typing import Final
 
 from urlsweep.core.blame import Blame
+from urlsweep.core.bucket import Count
+from urlsweep.core.doubt import Doubt
 from urlsweep.core.limits import Limits
 
 LOSSES_IN_A_ROW: Final = 3
@@ -34,6 +36,8 @@ class Trouble:
         "_pushed_since",
         "blame",
         "closed",
+        "count",
+        "doubt",
         "is_compared",
         "is_outage",
         "is_overloaded",
@@ -52,9 +56,12 @@ class Trouble:
         "unlearned",
     )
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, began: float) -> None:
+        """`began`: when the host was first asked."""
         self._limits = limits
         self.blame = Blame()
+        self.count = Count(began)  # of what is let through, from one push-back to the next
+        self.doubt = Doubt()  # whether it minds the number at once
         self.push_backs: Counter[str] = Counter()  # by their kind
         # -- in a row
         self.rounds = 0  # push-backs heeded, since the last answer
