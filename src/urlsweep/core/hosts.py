@@ -88,7 +88,6 @@ class Group(Generic[Item]):
         "members",
         "pace",
         "put_off",
-        "requests",
         "size",
         "timer_at",
     )
@@ -106,7 +105,6 @@ class Group(Generic[Item]):
         self.is_shared = False  # by more hosts than one
         self.is_silent = False  # trouble, and never an answer from any of its hosts
         self.has_answered = False
-        self.requests = 0
         self.held = 0.0  # seconds in which its pace held work back
         self.held_since = -1.0  # -1: it does not now
 
@@ -126,7 +124,7 @@ class Group(Generic[Item]):
         cause = self._cause(is_rate_set=is_rate_set)
         return SlowedHost(
             host=self.key,
-            requests=self.requests,
+            requests=pace.requests,
             push_backs=Counter(pace.push_backs or ()),
             # Who answered nothing well has shown no limit to tell of, nor has who stated an allowance.
             at_once=pace.bound if rate is None and pace.served_well and cause is not Cause.ALLOWANCE else None,

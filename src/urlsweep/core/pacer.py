@@ -247,7 +247,6 @@ class Pacer(Generic[Item]):
         if late and late[0][2] and not host.waiting:
             pace.rest()
         host.in_flight += 1
-        group.requests += 1
         self.in_flight += 1
         if group.is_silent:
             self._in_flight_silent += 1
@@ -258,7 +257,7 @@ class Pacer(Generic[Item]):
             self._place(group, now)
         else:
             self._settle(host, group, now)
-        return Ticket(host.key, pace.storm, level, now, is_late, is_control), item
+        return Ticket(host.key, pace.storm, level, now, pace.requests, is_late, is_control), item
 
     def release(
         self,
@@ -658,7 +657,6 @@ class Pacer(Generic[Item]):
         other.members.append(host)
         other.size += group.size
         other.put_off += group.put_off
-        other.requests += group.requests
         other.held += group.held
         other.has_answered = True
         other.pace.join(group.pace)

@@ -11,6 +11,8 @@ from collections import Counter
 from typing import Final
 
 from urlsweep.core.blame import Blame
+from urlsweep.core.bucket import Count
+from urlsweep.core.doubt import Doubt
 from urlsweep.core.limits import Limits
 
 LOSSES_IN_A_ROW: Final = 3
@@ -39,6 +41,8 @@ class Trouble:
         "blame",
         "closed",
         "controls",
+        "count",
+        "doubt",
         "is_compared",
         "is_outage",
         "is_overloaded",
@@ -57,10 +61,12 @@ class Trouble:
         "unlearned",
     )
 
-    def __init__(self, limits: Limits, answered: int = 0) -> None:
-        """`answered`: requests to it that were answered before."""
+    def __init__(self, limits: Limits, began: float, answered: int = 0) -> None:
+        """`began`: when the host was first asked. `answered`: requests to it that were answered before."""
         self._limits = limits
         self.blame = Blame(answered)
+        self.count = Count(began)  # of what is let through, from one push-back to the next
+        self.doubt = Doubt()  # whether it minds the number at once
         self.push_backs: Counter[str] = Counter()  # by their kind
         # -- in a row
         self.rounds = 0  # push-backs heeded, since the last answer
