@@ -565,7 +565,7 @@ class Pace:
         self._is_about_count = self._minds_number(rate, trouble, ticket.level, says_when=says_when)
         self._is_climbing = self.storm == 0
         if self._is_about_count:
-            self._served_at_once = ticket.level - 1
+            self._served_at_once = min(self._served_at_once, ticket.level - 1)
             self.bound = min(self.bound, ticket.level - 1)
             self._caution = min(MOST_CAUTION, self._caution * 2)
             rate.took_in(cycle)
