@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 
 import pytest
 
 from urlsweep import descriptors
+from urlsweep.transport.bounds import SOCKETS_PER_REQUEST
 
 resource = pytest.importorskip("resource")
 
@@ -71,3 +73,19 @@ def test_without_such_a_limit_there_is_room(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_what_is_open_is_counted() -> None:
     assert descriptors._open_now() >= 3
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nobody tells how large the table is")
+def test_the_table_is_as_large_as_the_room_before_anything_is_opened() -> None:
+    """Later, beside a thread, each step would stop the whole loop for an RCU grace period."""
+    program = (
+        "from pathlib import Path\n"
+        "from urlsweep import descriptors\n"
+        "room = descriptors.make_room(256)\n"
+        "status = Path('/proc/self/status').read_text()\n"
+        "print(room, status.partition('FDSize:')[2].split()[0], len(list(Path('/proc/self/fd').iterdir())))\n"
+    )
+    told = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout
+    room, size, is_open = map(int, told.split())
+    assert size >= room * SOCKETS_PER_REQUEST + descriptors.SPARE
+    assert is_open <= 6  # what made it so large is closed again

@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from benchmarks.simulation import many_hosts, one_host, trouble
+from benchmarks.simulation import many_hosts, one_host, search, trouble
 from benchmarks.simulation.findings import Finding, heading, lines_below, row, tally
-from benchmarks.simulation.options import URLS, Options
+from benchmarks.simulation.options import URLS, WORLDS, Options
 from benchmarks.simulation.run import Clock
 
 SCENARIOS: Final[Mapping[str, tuple[str, Callable[[Options], Iterator[Finding]]]]] = {
@@ -26,6 +26,7 @@ SCENARIOS: Final[Mapping[str, tuple[str, Callable[[Options], Iterator[Finding]]]
     "bad-host": ("one bad host among good ones", many_hosts.bad_hosts),
     "dead-hosts": ("one host in ten is dead", many_hosts.all_dead_hosts),
     "trouble": ("trouble that passes, or does not", trouble.all_trouble),
+    "search": ("worlds drawn at random", search.search),
     "internet": ("all of it, in the shape of a real list", many_hosts.internets),
 }
 
@@ -65,6 +66,8 @@ def _parse(arguments: Sequence[str] | None) -> tuple[list[str], Options, bool]:
                         help="of the internet scenario (default: the URLs by 1,000, 100 and 10)")  # fmt: skip
     parser.add_argument("--list", type=Path, metavar="FILE",
                         help="take the internet scenario's sizes from a list of URLs, one a line")  # fmt: skip
+    parser.add_argument("--worlds", type=int, default=WORLDS, metavar="N",
+                        help="of the search scenario; a seed is a million of them (default: %(default)s)")  # fmt: skip
     parser.add_argument("--seed", type=int, default=1, metavar="S", help="default: %(default)s")
     parser.add_argument("--trace", metavar="HOST",
                         help="print this host second by second (host.example:443 where there is but one)")  # fmt: skip
@@ -86,6 +89,7 @@ def _parse(arguments: Sequence[str] | None) -> tuple[list[str], Options, bool]:
         urls=given.urls,
         hosts=given.hosts,
         list=given.list,
+        worlds=given.worlds,
         clock=Clock(given.per_request, given.timer_step),
         trace=given.trace,
     )

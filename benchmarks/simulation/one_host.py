@@ -58,11 +58,12 @@ def token_bucket(
 
 
 def token_buckets(options: Options) -> Iterator[Finding]:
-    """Rates of 2 to 400 a second, no burst to five seconds' worth, near and far away, told when or not."""
-    for rate, bursts, latency, says_when, seconds in product(
-        (2, 20, 200, 400), (None, 1, 5), (0.005, 0.05, 0.3), (True, False), (20, 50)
+    """Rates of 2 to 400 a second, with no burst, one of ten, and of one and five seconds' worth; near and far away,
+    told when or not. Between two easy rates there may be one that is not: 50 a second are 2.5 at once."""
+    for rate, holds, latency, says_when, seconds in product(
+        (2, 5, 20, 50, 100, 200, 400), ("1", "10", "1 s", "5 s"), (0.005, 0.05, 0.3), (True, False), (20, 50)
     ):
-        burst = 1 if bursts is None else bursts * rate
+        burst = int(holds.removesuffix(" s")) * (rate if holds.endswith("s") else 1)
         yield token_bucket(rate, burst, latency, seconds * rate, options, says_when=says_when)
         if latency == 0.05:
             yield token_bucket(rate, burst, latency, seconds * rate, options, status=503, says_when=says_when)

@@ -9,6 +9,8 @@ from typing import Final
 from benchmarks.simulation.run import Clock
 
 URLS: Final = 1_000_000
+WORLDS: Final = 2_000
+"""Some thirty seconds of real time."""
 EXACT: Final = Clock()
 
 
@@ -20,5 +22,6 @@ class Options:
     urls: int = URLS  # of the internet scenario
     hosts: int | None = None  # likewise; None: a thousandth, a hundredth and a tenth of its URLs, one after the other
     list: Path | None = None  # a list whose hosts' sizes are taken instead
+    worlds: int = WORLDS  # of the search scenario
     clock: Clock = EXACT
     trace: str | None = None  # the key of a host to be watched

@@ -173,6 +173,7 @@ class _Run:
         self._now = 0.0
         self._slots = limits.concurrency
         self._left: dict[int, tuple[float, float]] = {}  # attempts that outlast their request, by host: begin and end
+        self._slow_from: dict[int, float] = {}  # when one of these succeeded, by host: who comes later waits in full
 
     def sweep(self) -> None:
         """Send what may go, settle what was given up, go on to whatever comes next: an answer or a timer."""
@@ -258,7 +259,9 @@ class _Run:
         of it meanwhile.
         """
         now = self._now
-        window = min(request.connect_timeout, request.reach_timeout)
+        window = request.connect_timeout
+        if now < self._slow_from.get(number, math.inf):
+            window = min(window, request.reach_timeout)
         began, ends = self._left.pop(number, (now, now))
         if ends <= now:
             began = now
@@ -270,6 +273,7 @@ class _Run:
             began, ends = now, now + request.attempt_timeout
             if needed <= request.attempt_timeout:
                 ends = began + needed + HELD_SECONDS
+                self._slow_from.setdefault(number, began + needed)
         if ends <= now + window:
             return window, failure
         if len(self._left) >= self._slots:  # some of them will have had their time

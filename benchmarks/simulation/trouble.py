@@ -149,14 +149,16 @@ def network_outages(options: Options) -> Iterator[Finding]:
     for case, outage, is_lost in (
         ("network gone for 20 s, told at once", Outage(3, 23), False),
         ("network gone for 20 s, silent", Outage(3, 23, Reason.CONNECT_TIMEOUT, CONNECT_TIMEOUT), False),
-        ("network gone for 20 s, names not found out", Outage(3, 23, Reason.DNS_FAILURE, 0.01), False),
+        ("network gone for 20 s, no names", Outage(3, 23, Reason.DNS_FAILURE, 0.01), False),
         ("network gone for good, told at once", Outage(3, never), True),
         ("network gone for good, silent", Outage(3, never, Reason.CONNECT_TIMEOUT, CONNECT_TIMEOUT), True),
         ("no network from the start", Outage(0, never), True),
         ("no network for the first 20 s", Outage(0, 20), False),
     ):
-        hosts = [(Host(f"host-{number}.example:443", latency_of(number)), 100) for number in range(300)]
-        yield _finding(case, World(hosts, [outage]), options, is_network_lost=is_lost)
+        for count, urls, of in ((300, 100, ""), (3_000, 1, ", 1 each")):
+            hosts = [(Host(f"host-{number}.example:443", latency_of(number)), urls) for number in range(count)]
+            outages = [outage._replace(start=outage.start * urls / 100, end=outage.end)]  # while all is being asked
+            yield _finding(case + of, World(hosts, outages), options, is_network_lost=is_lost)
 
 
 def all_trouble(options: Options) -> Iterator[Finding]:

@@ -39,8 +39,16 @@ READ_AHEAD: Final = 4
 """Targets read ahead per slot while there is something ready to ask; further only when slots stand empty, or are held
 by hosts that keep silent."""
 
-BREATH: Final = 256
-"""Targets taken in a row before others get their turn on the loop: a source may never wait."""
+FAR_AHEAD: Final = 32
+"""Targets read ahead per slot in any case where the list goes from host to host: the one that will take longest, at its
+own rate, had better begin early. Of Debian's homepages its 1,098 begin at the 6,018th line, and began after 5 s of 75.
+Some 7 MiB with 256 slots; a list of few hosts has nothing to find, and spares them."""
+IN_A_ROW: Final = 16
+"""Targets of one host in a row, on average, of a list that goes from host to host: Debian's, sorted, has four."""
+
+BREATH: Final = 128
+"""Targets taken in a row before others get their turn on the loop: a source may never wait, and what was begun goes out
+in that turn. With 256 a run's first request went out some 8 ms later, with 64 the 200th host was asked 10 ms later."""
 
 Targets = AsyncIterable[Target | Sequence[Target]] | Iterable[Target]
 
@@ -131,6 +139,7 @@ class Sweep:
         self._is_ordered = is_ordered
         self._window = window
         self._read_ahead = min(window, READ_AHEAD * limits.concurrency)
+        self._far_ahead = min(window, FAR_AHEAD * limits.concurrency)
         owner = Owner(self._settled, self._looked, self._fail)
         self._asking: Asker = (
             Asking(policy, limits, transport, self.summary, owner, seed=seed, wall=wall)
@@ -144,6 +153,8 @@ class Sweep:
         self._rows: list[Result] = []  # given, not yet fetched by the consumer
         self._held: list[tuple[int, Result]] = []  # out of order: a heap, in ordered runs only
         self._next_index = 0  # of the next target to read
+        self._host_key = ""  # of the last one that is to be asked
+        self._host_changes = 0  # how often that was another one than the time before
         self._next_row = 0  # index of the next row to give, in ordered runs
         self._unfetched = 0  # targets read whose rows the consumer has not got
         self._unfetched_characters = 0  # of these targets
@@ -322,9 +333,11 @@ class Sweep:
         """Whether reading on would help nobody: enough is ready for every slot, or the window is full."""
         if self._unfetched < self._read_ahead and self._unfetched_characters < WINDOW_CHARACTERS:
             return False
-        if self._is_window_full:
+        if self._is_window_full or len(self._rows) >= READ_AHEAD * self._limits.concurrency:
             return True
-        return not self._asking.has_room_for_more or len(self._rows) >= READ_AHEAD * self._limits.concurrency
+        if self._unfetched < self._far_ahead and self._host_changes * IN_A_ROW >= self._next_index:
+            return False
+        return not self._asking.has_room_for_more
 
     def _take(self, target: Target, now: float) -> None:
         index = self._next_index
@@ -370,6 +383,9 @@ class Sweep:
             self._ledger.put(key, verdict)
             self._give(index, verdict.row(target, url))
             return
+        if url.host_key != self._host_key:
+            self._host_key = url.host_key
+            self._host_changes += 1
         job = self._pending[key] = _Wanted(index, target, url, key)
         self._asking.add(job, now)
 

@@ -12,7 +12,7 @@ import pytest
 from benchmarks.pacing.__main__ import lines_of
 from benchmarks.pacing.site import Host, Site
 from benchmarks.pacing.sweep import SweepError, attempts_of, sweep, sweep_until, wrong_rows
-from benchmarks.pacing.trials import TRIALS, Finding, spacing
+from benchmarks.pacing.trials import TRIALS, Finding, middle, spacing, worst_of
 from benchmarks.world.answers import End
 from benchmarks.world.limit import AtOnce, TokenBucket
 
@@ -138,6 +138,16 @@ def test_spacing_is_that_of_the_later_half() -> None:
     late = [1 + number / 100 for number in range(100)]
     assert spacing([*early, *late]) == "10.0, 10.0 and 10.0 ms"
     assert spacing([]) == spacing([1.0]) == "too rarely to tell"
+
+
+def test_a_delay_of_every_run_is_told_and_one_of_a_few_is_not() -> None:
+    usual = [[0.010, 0.020], [0.011, 0.021], [0.012, 0.022]]
+    assert middle(usual) == [0.011, 0.021]
+    assert worst_of(usual, [[first, second + 0.015] for first, second in usual]) == pytest.approx(0.015)
+    assert worst_of(usual, [*usual[:2], [0.212, 0.222]]) == pytest.approx(0.0)
+    # The first request of all was late, once: everybody after it looks early, which hides no delay.
+    late = [[0.010, 0.035], [0.011, 0.036], [0.0, 0.005]]
+    assert worst_of(usual, late) == pytest.approx(0.014)
 
 
 def test_trials_are_those_of_the_readme() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from benchmarks.simulation import many_hosts, one_host
+from benchmarks.simulation import many_hosts, one_host, search
 from benchmarks.simulation.__main__ import SCENARIOS, main
 from benchmarks.simulation.cost import MeteredPacer
 from benchmarks.simulation.findings import Finding, heading, lines_below, row, tally
@@ -488,6 +488,46 @@ def test_verdicts_and_their_tally() -> None:
     wrong = Record(1)
     wrong.wrong[KEY, Truth(Outcome.DOWN, "http.503")] = 1
     assert list(lines_below(Finding("", wrong, None, 0))) == [f"    wrong: 1 of {KEY} told down (http.503)"]
+
+
+# --- the search -------------------------------------------------------------------------------------------------------
+
+
+def test_nothing_untrue_is_said_in_the_first_random_worlds() -> None:
+    (finding,) = search.search(Options(worlds=200))
+    assert finding.is_met, list(lines_below(finding))
+    assert finding.record.urls > 50_000
+
+
+def test_a_seed_is_a_world() -> None:
+    first, again = search.draw(7).sweep(), search.draw(7).sweep()
+    assert first == again != search.draw(8).sweep()
+
+
+def test_a_world_in_which_something_is_wrong_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Liar(Host):
+        __slots__ = ()
+
+        def truth(self, page: int) -> frozenset[Truth]:
+            return frozenset({RATE_LIMITED})
+
+    monkeypatch.setattr(search, "_KINDS", (lambda _random, key, latency, urls: (Liar(key, latency), urls),))
+    *wrong, tallied = search.search(Options(worlds=3))
+    assert [finding.case for finding in wrong] == ["world 1000000", "world 1000001", "world 1000002"]
+    assert {finding.is_met for finding in (*wrong, tallied)} == {False}
+    assert all(finding.wrong == finding.record.urls for finding in wrong)
+
+
+def test_another_reason_than_the_pages_own_is_no_mistake_but_another_outcome_is() -> None:
+    drawn = search.draw(1)
+    pages = BadPages("h0.d0.example:443", latency(), [1], 503)
+    drawn = search.Drawn(1, ((pages, 3),), (), drawn.limits, drawn.clock, None)
+    record = Record(3)
+    said = "h0.d0.example:443 (BadPages)", Truth("down", "response.reset")
+    record.wrong[said] = 1
+    assert search.mistakes(drawn, record) == {}
+    record.wrong[said] = 2
+    assert search.mistakes(drawn, record) == {said: 2}
 
 
 # --- the command ------------------------------------------------------------------------------------------------------

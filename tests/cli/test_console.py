@@ -7,6 +7,7 @@ import io
 import os
 import re
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -212,23 +213,37 @@ class Standing:
 
 
 @pytest.mark.parametrize(
-    ("run", "width", "notes"),
+    ("run", "width", "end"),
     [
-        (Standing(), 80, "0 failing"),
-        (Standing(Gated(1, 112.4)), 80, "0 failing, 1 host waiting for 13 s"),
-        (Standing(Gated(3, 111.9)), 91, "0 failing, 3 hosts waiting, the first for 12 s"),
-        (Standing(Gated(1200, 175.0)), 101, "0 failing, 1,200 hosts waiting, the first for 1 min 15 s"),
-        (Standing(Gated(1200, 175.0)), 80, "0 failing, 1,200 hosts waiting (1 min 15 s)"),  # else it does not fit
-        (Standing(Gated(1200, 175.0)), 10, "0 failing, 1,200 hosts waiting (1 min 15 s)"),
-        (Standing(Gated(1, 99.0)), 80, "0 failing, 1 host waiting for 1 s"),  # about to be asked
-        (Standing(Gated(2, None)), 80, "0 failing, 2 hosts waiting"),
-        (Standing(Gated(9, 175.0), is_network_down=True), 80, "0 failing, network down? probing"),
+        (Standing(), 80, "? URLs/s, 0 failing]"),
+        (Standing(), 30, "0 URLs, 0 failing"),
+        (Standing(Gated(1, 112.4)), 80, "[00:00, 0 failing, 1 host waiting for 13 s]"),
+        (Standing(Gated(3, 111.9)), 91, "[00:00, 0 failing, 3 hosts waiting, the first for 12 s]"),
+        (Standing(Gated(1200, 175.0)), 101, "0 failing, 1,200 hosts waiting, the first for 1 min 15 s]"),
+        (Standing(Gated(1200, 175.0)), 90, "0 failing, 1,200 hosts waiting (1 min 15 s)]"),  # else it does not fit
+        (Standing(Gated(3, 111.9)), 55, "0 URLs, 0 failing, 3 hosts waiting (12 s)"),
+        (Standing(Gated(3, 111.9)), 42, "0 URLs, 3 hosts waiting (12 s)"),
+        (Standing(Gated(1200, 175.0)), 10, "0 URLs, 1,200 hosts waiting (1 min 15 s)"),
+        (Standing(Gated(1, 99.0)), 80, "0 failing, 1 host waiting for 1 s]"),  # about to be asked
+        (Standing(Gated(2, None)), 80, "0 failing, 2 hosts waiting]"),
+        (Standing(Gated(9, 175.0), is_network_down=True), 80, "0 failing, network down? probing]"),
     ],
 )
-def test_the_progress_says_what_is_waited_for(run: Standing, width: int, notes: str) -> None:
+def test_the_progress_says_what_is_waited_for(run: Standing, width: int, end: str) -> None:
     stream = TerminalText()
     progress = Progress(stream, run, FAILING, clock=lambda: 100.0, width=lambda: width)
     progress.draw()
     progress.show()
     progress.close()
-    assert f", {notes}]" in stream.getvalue()
+    assert stream.getvalue().rstrip("\r ").endswith(end)
+
+
+def test_while_hosts_wait_no_time_left_is_made_up() -> None:
+    stream, run = TerminalText(), Standing(Gated(1, 112.4))
+    run.summary.rows_in, run.summary.rows_out, run.summary.input_exhausted = 4, 3, True
+    for width in (80, 40):
+        progress = Progress(stream, run, FAILING, clock=lambda: 100.0, width=partial(int, width))
+        progress.draw()
+        progress.close()
+    assert "| 3/4 [00:00, 0 failing, 1 host waiting for 13 s]" in stream.getvalue()
+    assert " 75% 3/4, 1 host waiting (13 s)" in stream.getvalue()

@@ -185,13 +185,16 @@ def lose_the_network(monkeypatch: pytest.MonkeyPatch, *, is_input_read: bool = T
 def test_4_when_the_network_is_lost(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
     lose_the_network(monkeypatch)
     Path("empty.txt").write_text("")
-    for others in (["http://a.test/gone"], ["empty.txt"]):  # stronger than 1, and than 3
+    for others, reached in (  # stronger than 1, and than 3
+        (["http://a.test/gone"], "any more, not even hosts that had answered before"),
+        (["empty.txt"], "at all"),
+    ):
         ran = cli("check", "http://down.test/", *others, "-q", "--retry-delays", "0")
         assert ran.code == 4
         assert ran.stderr == (
-            "urlsweep: error: your network, not the links: nothing could be reached any more, not even hosts that had "
-            "answered before (1 URL read and not finished). Check this machine's connection (cable, Wi-Fi, VPN, "
-            "proxy, DNS) and run it again\n"
+            f"urlsweep: error: your network, not the links: nothing could be reached {reached} "
+            "(1 URL read and not finished). Check this machine's connection (cable, Wi-Fi, VPN, proxy, DNS) and run it "
+            "again\n"
         )
     assert "No verdict: your network was lost." in cli("check", "http://down.test/", "--retry-delays", "0").stderr
 

@@ -271,7 +271,7 @@ class TestInputs:
         )
         assert ran.stdout.startswith(
             "A check would ask 2 URLs on 1 host, in under 1 s.\n"
-            "For this plan 2 documents (sitemaps, robots.txt for them) were fetched, and nothing else.\n"
+            "For this plan 2 documents (sitemaps, robots.txt for them) were asked for, and nothing else.\n"
         )
         assert cli("plan", "--sitemap", "http://a.test/sitemap.xml", "-q").stderr == ""
 

@@ -19,6 +19,7 @@ import urlsweep.core.pacer as pacer_module
 from urlsweep.core.hosts import IDLE, NO_ITEM, Host, State
 from urlsweep.core.limits import Bounds, Limits, PaceBy
 from urlsweep.core.model import Failure, Reason, Reply
+from urlsweep.core.pace import Pace
 from urlsweep.core.pacer import Pacer
 from urlsweep.core.policy import ByHand
 from urlsweep.core.ticket import Ticket
@@ -147,7 +148,7 @@ class AnyRun(RuleBasedStateMachine):
             self.put(item, goes_to, 0.0, Turn.FIRST)
         else:
             self.tries[item] += 1
-            self.put(item, host, delay, Turn.LATE)
+            self.put(item, host, delay, Turn.LAST if self.tries[item] + 1 >= TRIES else Turn.LATE)
 
     @rule(seconds=st.sampled_from([0.2, 1.0, 29.0, 301.0]))
     def time_passes(self, seconds: float) -> None:
@@ -241,7 +242,9 @@ class AnyRun(RuleBasedStateMachine):
         assert len(list(pacer._idle)) == pacer._idle_groups
         assert all(group in self.groups for group in pacer._idle)
         assert all(group in self.groups for group in pacer._gates)
-        assert all(pace.in_flight == 0 for pace in pacer._unasked)
+        for pace, bounds in zip(pacer._unasked, pacer._bounds, strict=True):  # nobody's: it is told nothing
+            fresh = Pace(bounds, self.limits)
+            assert all(getattr(pace, slot) == getattr(fresh, slot) for slot in Pace.__slots__)
 
     @property
     def groups(self) -> list[Host[int]]:
@@ -275,7 +278,7 @@ class AnyRun(RuleBasedStateMachine):
         assert pacer._in_flight_silent == sum(group.pace.in_flight for group in groups if group.is_silent)
         assert pacer.put_off == sum(group.put_off for group in groups)
         assert pacer.waiting - pacer.put_off == sum(group.size for group in groups)
-        later = Counter(timer[2].key for timer in pacer._timers if len(timer) == 5 and timer[4] is Turn.LATE)
+        later = Counter(timer[2].key for timer in pacer._timers if len(timer) == 5 and timer[4] >= Turn.LATE)
         silent = [host for host in pacer._hosts.values() if host.state is State.SILENT]
         assert all(host.silence is not None and host.silence.later == later[host.key] for host in silent)
 

@@ -6,8 +6,7 @@ kept at every request, and a host in trouble costs the others nothing but time.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 
 import pytest
@@ -27,109 +26,15 @@ from benchmarks.simulation.hosts import (
     TokenBucket,
     ToldWindow,
 )
-from benchmarks.simulation.run import Clock, Job, Record, simulate
-from benchmarks.simulation.world import OK, Event, Host, Latency, Outage, World
+from benchmarks.simulation.run import Clock, Record, simulate
+from benchmarks.simulation.watched import Watched
+from benchmarks.simulation.world import OK, Host, Latency, Outage, World
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from urlsweep.core.groups import pace_key
 from urlsweep.core.limits import Limits, PaceBy
-from urlsweep.core.model import Reason, Reply
-from urlsweep.core.pace import LATENESS
+from urlsweep.core.model import Reason
 from urlsweep.core.pacer import Pacer
-from urlsweep.core.pressure import Pressure, is_push_back, pressure_of
-from urlsweep.core.rate_limit import stated_wait
-from urlsweep.core.ticket import Ticket
-from urlsweep.core.turn import Turn
-
-
-class Watched:
-    """A Pacer whose every step is held against what was promised, seen from outside."""
-
-    def __init__(self, limits: Limits) -> None:
-        self.pacer: Pacer[Job] = Pacer(limits)
-        self._limits = limits
-        self._gap = limits.bounds_of("a.example:443").gap
-        self._cap = limits.bounds_of("a.example:443").cap
-        self._out: Counter[str] = Counter()  # by what is known to share a limit
-        self._out_at_host: Counter[str] = Counter()
-        self._ended: set[str] = set()
-        self._sent_at: dict[str, float] = {}
-        self._closed_until: dict[str, float] = {}
-        self._is_pushed: dict[str, bool] = {}
-        self._times: list[float] = []
-
-    def _key(self, host_key: str) -> str:
-        return pace_key(host_key, self._limits.pace_by)
-
-    @property
-    def waiting(self) -> int:
-        return self.pacer.waiting
-
-    @property
-    def is_network_lost(self) -> bool:
-        return self.pacer.is_network_lost
-
-    def add(self, host_key: str, item: Job, now: float, *, delay: float = 0.0, turn: Turn = Turn.NEXT) -> None:
-        self.pacer.add(host_key, item, now, delay=delay, turn=turn)
-
-    def next(self, now: float) -> tuple[Ticket, Job] | None:
-        ready = self.pacer.next(now)
-        if ready is None:
-            at = self.pacer.wake_at()
-            assert at is None or at > now, "a time that is over: whoever waits for it would never rest"
-            assert at is not None or self.pacer.in_flight or not self.pacer.waiting, "nothing will ever wake these"
-            return None
-        host = ready[0].host_key
-        key = self._key(host)
-        self._out[key] += 1
-        self._out_at_host[host] += 1
-        assert self._out[key] <= self._cap
-        assert self._out.total() == self.pacer.in_flight <= self._limits.concurrency
-        if host not in self._ended and self._limits.per_host is None:
-            assert self._out_at_host[host] == 1, "a host that was never asked gets one request"
-        assert now >= self._sent_at.get(key, -1e9) + self._gap
-        assert now >= self._closed_until.get(host, 0.0), "the host said when to come again"
-        self._sent_at[key] = now
-        self._times.append(now)
-        if self._limits.total_rate is not None:
-            last = self._times[-11:]
-            assert len(last) - 1 <= (now - last[0] + LATENESS) * self._limits.total_rate * (1 + 1e-9)
-        return ready
-
-    def release(
-        self,
-        ticket: Ticket,
-        event: Event,
-        now: float,
-        wall: float,
-        *,
-        item: Job | None = None,
-        pressure: Pressure | None = None,
-        failed_at: float | None = None,
-    ) -> bool:
-        host = ticket.host_key
-        self._out[self._key(host)] -= 1
-        self._out_at_host[host] -= 1
-        self._ended.add(host)
-        if isinstance(event, Reply):
-            is_pushed = event.status >= 400 and is_push_back(event, wall)
-            wait = stated_wait(event, wall) if is_pushed else None
-            if wait is not None and not self._is_pushed.get(host):
-                until = now + min(wait, self._limits.patience)
-                self._closed_until[host] = max(until, self._closed_until.get(host, 0.0))
-            self._is_pushed[host] = is_pushed
-        is_free = self.pacer.release(ticket, event, now, wall, item=item, pressure=pressure, failed_at=failed_at)
-        if pressure_of(event, wall) is Pressure.GOOD:
-            assert not is_free
-        return is_free
-
-    def take_given_up(self) -> Sequence[tuple[str, Job, Event]]:
-        return self.pacer.take_given_up()
-
-    def wake_at(self) -> float | None:
-        return self.pacer.wake_at()
-
 
 # --- worlds -----------------------------------------------------------------------------------------------------------
 
@@ -179,6 +84,10 @@ def troubled(draw: st.DrawFn) -> Maker:
 
 def good(latency: float, key: str) -> Host:
     return Host(key, Latency(latency))
+
+
+def dead(reason: Reason) -> Maker:
+    return partial(Dead, reason=reason, seconds=10.0)
 
 
 GOOD = LATENCIES.map(lambda latency: partial(good, latency))
@@ -265,6 +174,40 @@ def test_nothing_wrong_is_said_of_a_good_host_whoever_else_is_asked(
 
 @BOUNDED_RUN
 @given(
+    latency=LATENCIES,
+    size=SIZES,
+    others=st.lists(st.tuples(bounded() | troubled(), SIZES), min_size=1, max_size=2),
+    seed=st.integers(0, 99),
+)
+def test_where_there_are_slots_for_all_a_good_host_is_asked_as_if_it_were_alone(
+    latency: float, size: int, others: list[tuple[Maker, int]], seed: int
+) -> None:
+    """No more than two others: three that fail together might be the network."""
+    host = (partial(good, latency), size)
+    alone, among = swept([host], Limits(), seed), swept([host, *others], Limits(), seed)
+    assert among.first_sent[0] == alone.first_sent[0] == 0.0
+    assert among.settled_at[0] == pytest.approx(alone.settled_at[0])
+
+
+@BOUNDED_RUN
+@given(
+    latency=LATENCIES,
+    size=SIZES,
+    others=st.lists(st.tuples(st.builds(dead, st.sampled_from(GONE)), SIZES), min_size=1, max_size=6),
+    seed=st.integers(0, 99),
+)
+def test_where_dead_hosts_want_all_slots_a_good_host_has_one_of_two_once_they_have_kept_silent(
+    latency: float, size: int, others: list[tuple[Maker, int]], seed: int
+) -> None:
+    """Whoever was never asked may be a good host: the one with most work goes first, but that only once."""
+    host = (partial(good, latency), size)
+    alone = swept([host], Limits(concurrency=1), seed)
+    among = swept([host, *others], Limits(concurrency=2), seed)
+    assert among.settled_at[0] <= alone.settled_at[0] + 10.0 * ((len(others) + 1) // 2) + 0.001
+
+
+@BOUNDED_RUN
+@given(
     hosts=st.lists(st.tuples(bounded() | GOOD, SIZES), min_size=1, max_size=4),
     concurrency=st.sampled_from([1, 5, 256]),
     pace_by=st.sampled_from(PaceBy),
@@ -291,6 +234,20 @@ def test_a_short_outage_of_ones_own_network_is_nobodys_fault(
     record = swept(hosts, Limits(), seed, (Outage(start, start + 20.0, reason),))
     assert not record.is_network_lost
     assert wrong_of(record, Host) == []
+
+
+@pytest.mark.parametrize("concurrency", [1, 16, 256])
+@pytest.mark.parametrize(("reason", "elapsed"), [(Reason.CONNECT_UNREACHABLE, 0.001), (Reason.CONNECT_TIMEOUT, 10.0)])
+@pytest.mark.parametrize("lasts", [20.0, 1e9])
+def test_a_network_that_goes_while_hosts_with_one_url_each_are_asked_is_not_their_fault(
+    concurrency: int, reason: Reason, elapsed: float, lasts: float
+) -> None:
+    """Nobody who is asked then answered before: those that did have nothing left, and are witnesses."""
+    limits = Limits(concurrency=concurrency)
+    hosts = [(Host(f"h{number}.example:443", Latency(0.05)), 1) for number in range(max(60, 3 * concurrency))]
+    record = simulate(World(hosts, [Outage(0.06, 0.06 + lasts, reason, elapsed)]), limits)
+    assert record.told.keys() <= {OK}
+    assert record.is_network_lost is (lasts > limits.outage_patience)
 
 
 def test_what_breaks_a_promise_is_seen() -> None:

@@ -41,7 +41,7 @@ def test_a_page_that_never_failed_is_not_to_blame() -> None:
 
 
 def test_a_gate_that_was_closed_for_nothing_does_not_count() -> None:
-    blame = blame_of(("closed", 2.0))
+    blame = blame_of(("good", 1.0), ("closed", 2.0))
     blame.closed_for_nothing()
     blame.good(3.0, is_first=False)
     assert blame.is_the_pages_own(2.0)
@@ -59,6 +59,31 @@ def test_where_many_new_pages_fail_nobody_is_to_blame_until_they_do_not_any_more
     for _ in range(50):
         blame.good(4.0, is_first=True)
     assert blame.is_the_pages_own(2.0)
+
+
+@pytest.mark.parametrize(
+    ("answered", "good", "failed", "is_own"),
+    [
+        (0, 0, 1, False),
+        (0, 9, 1, True),
+        (9, 0, 1, True),
+        (4, 0, 1, False),
+        (2, 0, 5, False),  # at a limit of two a second
+        (40, 0, 5, True),
+        (10_000, 0, 8, True),  # what was long ago does not count for ever ...
+        (10_000, 0, 12, False),
+        (0, 10_000, 8, True),  # ... whenever the trouble began
+        (0, 10_000, 12, False),
+    ],
+)
+def test_of_few_pages_a_few_that_fail_are_many(answered: int, good: int, failed: int, is_own: bool) -> None:
+    blame = Blame(answered)
+    for _ in range(good):
+        blame.good(1.0, is_first=True)
+    for _ in range(failed):
+        blame.failed_first()
+    blame.good(3.0, is_first=False)
+    assert blame.is_the_pages_own(2.0) is is_own
 
 
 def test_what_is_further_back_than_the_gates_that_are_remembered_is_nobodys_fault() -> None:

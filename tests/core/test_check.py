@@ -799,7 +799,7 @@ def test_later_tries_come_late_and_only_the_last_may_connect_for_long() -> None:
         turns.append(step.turn)
         step = check.next(f(Reason.CONNECT_TIMEOUT), WALL, chance)
     assert connects == [EARLY_CONNECT, EARLY_CONNECT, PLAIN.connect_timeout]
-    assert turns == [Turn.NEXT, Turn.LATE, Turn.LATE]
+    assert turns == [Turn.NEXT, Turn.LATE, Turn.LAST]
 
 
 def unaccepted(waited: float, under_way: float) -> Failure:
@@ -852,6 +852,21 @@ def test_the_last_try_waits_in_full_where_nothing_goes_on(between: Reply | Failu
     verdict = check.next(unaccepted(10.0, 0.0), WALL, chance)
     assert isinstance(verdict, Verdict)
     assert verdict.detail == "no connection on the last of 3 tries"
+
+
+@pytest.mark.parametrize(("under_way", "whole"), [(0.0, 10.0), (4.0, EARLY_CONNECT)])
+def test_a_url_that_is_parked_for_want_of_a_connection_waits_in_full_unless_an_attempt_goes_on(
+    under_way: float, whole: float
+) -> None:
+    """It costs no try: none would ever be the last, and a host that takes 5 s to accept would never be met."""
+    check, chance = Check(url(START), PLAIN, HeadTrust()), random.Random(0)
+    check.first()
+    step = check.next(unaccepted(4.0, under_way), WALL, chance, is_free=True)
+    assert isinstance(step, Ask)
+    assert step.request.connect_timeout == whole
+    step = check.next(f(Reason.CONNECT_REFUSED), WALL, chance, is_free=True)  # that was told at once
+    assert isinstance(step, Ask)
+    assert step.request.connect_timeout == EARLY_CONNECT
 
 
 def test_what_goes_on_at_one_host_says_nothing_of_the_next() -> None:
@@ -907,7 +922,9 @@ def test_a_url_of_a_host_that_was_given_up_after_it_was_asked() -> None:
     verdict = check.given_up("a.test:80", r(503, WAIT_7))
     assert (verdict.outcome, verdict.reason, verdict.status, verdict.method) == (UNVERIFIED, "rate_limited", 429, "GET")
     assert verdict.attempts == 1
-    assert "not asked again" in (verdict.detail or "")
+    assert verdict.detail == (
+        "a.test:80 answered 503 Service Unavailable for as long as it was waited for (--patience): not asked again"
+    )
 
 
 def test_a_url_that_had_trouble_of_its_own_and_whose_host_was_given_up_then() -> None:

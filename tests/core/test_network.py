@@ -54,13 +54,59 @@ def test_one_host_failing_often_is_that_hosts_matter() -> None:
     assert not network.is_down
 
 
-def test_hosts_that_never_answered_are_no_sign_once_others_have() -> None:
+def fail_strangers(network: NetworkWatch, count: int) -> None:
+    for number in range(count):
+        network.failed(f"stranger {number}", TIMEOUT, 0.0, has_answered=False)
+
+
+def test_hosts_that_never_answered_are_no_sign_once_others_have_but_reason_to_ask_one_of_these() -> None:
     network = watch(1)
-    for number in range(100):
-        network.failed(str(number), TIMEOUT, 0.0, has_answered=False)
+    fail_strangers(network, HOSTS_GONE - 1)
+    fail(network, "s" * 9, known=False)  # the same host again and again is that host's matter
+    assert network.witnesses_wanted == 1
+    network.witnesses_wanted = 0  # it is asked
+    fail_strangers(network, 100)
+    assert not network.witnesses_wanted
     assert not network.is_down
-    assert not network.is_alarmed
     assert network.suspects == ()
+
+
+@pytest.mark.parametrize(("answered", "witnesses"), [(1, 1), (2, 2), (3, 3), (5, 5), (1000, HOSTS_GONE)])
+def test_where_the_witnesses_fail_too_the_network_is_gone(answered: int, witnesses: int) -> None:
+    network = watch(answered)
+    fail_strangers(network, HOSTS_GONE)
+    for number in range(witnesses):
+        assert not network.is_down
+        fail(network, "abcdefg"[number])
+        assert network.witnesses_wanted == HOSTS_GONE - 1  # of which nobody has asked any
+    assert network.is_down
+    assert network.suspects == tuple("abcdefg"[:witnesses])
+
+
+def test_one_that_answered_and_failed_already_is_a_witness() -> None:
+    network = watch(1000)
+    fail(network, "ab")
+    fail_strangers(network, HOSTS_GONE)
+    assert network.witnesses_wanted == HOSTS_GONE - 2
+    fail(network, "cd")
+    assert not network.is_down
+    fail(network, "e")
+    assert network.is_down
+
+
+def test_dead_links_that_a_witness_explained_are_reason_for_the_next_one_when_they_are_twice_as_many() -> None:
+    network = watch(9)
+    for most in (HOSTS_GONE, 2 * HOSTS_GONE, 4 * HOSTS_GONE):
+        wanted = []
+        for _ in range(2):
+            fail_strangers(network, most - 1)
+            wanted.append(network.witnesses_wanted)
+            network.answered()  # by chance: nothing was asked yet
+        fail_strangers(network, most)
+        wanted.append(network.witnesses_wanted)
+        network.answered()
+        wanted.append(network.witnesses_wanted)
+        assert wanted == [0, 0, 1, 0]
 
 
 @pytest.mark.parametrize("reason", [Reason.DNS_FAILURE, Reason.DNS_TIMEOUT, Reason.CONNECT_UNREACHABLE])

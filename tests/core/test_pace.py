@@ -17,12 +17,11 @@ from urlsweep.core.pace import MOST_CAUTION, Pace
 from urlsweep.core.rate import (
     JUST_UNDER,
     LESS_AFTER_LOSS,
-    LONGEST_HOLD,
     LONGEST_INTERVAL,
+    MOST_STEP_REQUESTS,
     SAME_RATE,
     STEEPEST_CREEP,
     STEP,
-    STEP_REQUESTS,
 )
 from urlsweep.core.ticket import Ticket
 
@@ -50,7 +49,7 @@ class Asked:
             if count is not None and len(self.sent_at) - before >= count:
                 break
             level = self.pace.sent(self.now)
-            self.out.append(Ticket("a.test:443", self.pace.storm, level, self.now))
+            self.out.append(Ticket("a.test:443", self.pace.storm, level, self.now, self.pace.requests))
             self.sent_at.append(self.now)
         return len(self.sent_at) - before
 
@@ -564,7 +563,7 @@ def test_far_below_what_was_too_much_the_rate_grows_in_steps() -> None:
     asked = flooded()
     first = asked.pace.learned_rate
     assert first is not None
-    rates = climb(asked, 3 * STEP_REQUESTS)
+    rates = climb(asked, 3 * MOST_STEP_REQUESTS)
     assert sorted(set(rates)) == pytest.approx([first * STEP**step for step in range(4)])
 
 
@@ -576,25 +575,6 @@ def test_steps_end_near_what_was_too_much_and_after_a_hold_it_creeps() -> None:
     growth = [(later / sooner - 1) * sooner for sooner, later in itertools.pairwise(crept)]  # a second
     assert 0 < min(growth) <= max(growth) < 1.1 * STEEPEST_CREEP
     assert max(rates) > SAME_RATE * too_much  # and it is: what was too much is no more
-
-
-def test_a_rate_is_held_for_longer_where_the_gate_was_closed_for_longer() -> None:
-    holds = []
-    for wait in (None, 0.5, 5.0):
-        asked = paced(1000.0, 2.0)
-        asked.wait()
-        asked.send(1)
-        asked.good()
-        climb(asked, 100)
-        asked.wait()
-        asked.send(1)
-        asked.pace.push_back(asked.now, "429", asked.back(), wait)
-        pushed_at, held_at = asked.now, climb(asked, 50)[-1]
-        while climb(asked, 1)[-1] <= held_at:
-            pass
-        holds.append(asked.now - pushed_at)
-    assert holds[0] < holds[1] / 2 < holds[2] / 4
-    assert holds[2] <= LONGEST_HOLD + 0.5
 
 
 def test_no_rate_is_so_slow_that_nothing_goes_on() -> None:
@@ -1032,7 +1012,7 @@ def test_whatever_happens_a_pace_stays_within_its_bounds_and_opens_again(
         while pace.in_flight < pace.room and pace.opens_at <= now:
             assert now >= sent_at + gap
             sent_at = now
-            out.append(Ticket("a.test:443", pace.storm, pace.sent(now), now))
+            out.append(Ticket("a.test:443", pace.storm, pace.sent(now), now, pace.requests))
             assert pace.in_flight <= start + more
             assert pace.opens_at <= now + longest
         if out:
@@ -1073,7 +1053,7 @@ def closed_for(pace: Pace, now: float, remaining: int = 0) -> float:
     """Seconds for which the gate is closed after a good answer that states what is left for five minutes."""
     level = pace.sent(now)
     pace.in_flight -= 1
-    ticket = Ticket("a.test:443", pace.storm, level, now)
+    ticket = Ticket("a.test:443", pace.storm, level, now, pace.requests)
     pace.good(now, ticket, LATENCY)
     pace.told_left(now, ticket.sent_at, remaining, 300.0)
     return max(0.0, pace.opens_at - now)
@@ -1109,7 +1089,46 @@ def test_who_pushes_back_then_is_believed_for_good() -> None:
         now = pace.opens_at
     level = pace.sent(now)
     pace.in_flight -= 1
-    pace.push_back(now, "429", Ticket("a.test:443", pace.storm, level, now), 225.0)
+    pace.push_back(now, "429", Ticket("a.test:443", pace.storm, level, now, pace.requests), 225.0)
     for _ in range(3):
         now = pace.opens_at
         assert closed_for(pace, now) == pytest.approx(300.0)
+
+
+def test_no_more_are_out_than_are_left_and_answers_that_overtake_each_other_raise_nothing() -> None:
+    pace = pace_of()
+    pace.told_left(1.0, 0.9, 5, 60.0)
+    assert pace.room == min(pace.bound, 5)
+    pace.told_left(1.0, 0.9, 2, 60.0)
+    pace.told_left(1.0, 0.9, 4, 60.0)
+    assert pace.room == 2
+    pace.told_left(1.2, 1.1, 50, 60.0)  # asked since: it has begun anew
+    assert pace.room == pace.bound
+
+
+@pytest.mark.parametrize("says_so_again", [True, False])
+def test_a_count_that_never_goes_down_or_is_not_told_any_more_holds_nobody_back(says_so_again: bool) -> None:
+    pace = pace_of()
+    pace.told_left(1.0, 0.5, 1, 60.0)
+    assert pace.room == 1
+    for now in range(2, 5):
+        if says_so_again:
+            pace.told_left(now + 0.1, now, 1, 60.0)
+        else:
+            pace.told_nothing()
+    assert pace.room == pace.bound
+
+
+def test_what_was_out_when_nothing_was_left_does_not_open_the_gate() -> None:
+    pace = pace_of()
+    pace.sent(0.0)
+    pace.told_left(1.0, 0.0, 0, 60.0)
+    pace.in_flight -= 1
+    pace.good(1.1, Ticket("a.test:443", pace.storm, 1, 0.0), LATENCY)
+    pace.told_left(1.1, 0.0, 3, 60.0)
+    assert pace.is_probing
+    assert pace.opens_at == pytest.approx(61.0)
+    pace.sent(61.0)
+    pace.in_flight -= 1
+    pace.good(61.1, Ticket("a.test:443", pace.storm, 1, 61.0), LATENCY)
+    assert not pace.is_probing

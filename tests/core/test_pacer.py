@@ -12,10 +12,18 @@ from typing import Any
 import pytest
 
 import urlsweep.core.pacer as pacer_module
-from urlsweep.core.bottleneck import Limiter
+from urlsweep.core.bottleneck import Cause, Limiter
 from urlsweep.core.limits import Limits, PaceBy
 from urlsweep.core.model import Failure, Reason, Reply
-from urlsweep.core.pacer import LATE_AT_MOST, SLOWED_TOLD, STALLING_AT_ONCE, STALLS_UNTIL_DEAD, Gated, Pacer
+from urlsweep.core.pacer import (
+    LATE_AT_MOST,
+    LATE_BEFORE_END,
+    SLOWED_TOLD,
+    STALLING_AT_ONCE,
+    STALLS_UNTIL_DEAD,
+    Gated,
+    Pacer,
+)
 from urlsweep.core.policy import ByHand
 from urlsweep.core.pressure import Pressure
 from urlsweep.core.ticket import Ticket
@@ -157,6 +165,21 @@ def test_a_later_try_does_not_wait_for_ever_for_other_work_to_end() -> None:
         assert names(taken) == [item]
         give_back(pacer, taken, now=now)
     assert names(take(pacer, 100.0)) == ["a2"]
+
+
+def test_a_later_try_goes_before_the_other_work_where_that_is_about_to_end() -> None:
+    per_second = 2.0
+    pacer = pacer_of(Limits(rate=per_second), a=40)
+    give_back(pacer, take(pacer, 0.0), now=0.1)
+    pacer.add(A, "late", 0.2, turn=Turn.LATE)
+    order = []
+    for step in range(1, 42):
+        taken = take(pacer, step / per_second)
+        order += names(taken)
+        give_back(pacer, taken, now=step / per_second + 0.1)
+    left = len(order) - 1 - order.index("late")
+    assert left == per_second * LATE_BEFORE_END
+    assert order[-1] == "a39"
 
 
 def test_a_later_try_of_a_new_host_needs_nobodys_answer() -> None:
@@ -516,7 +539,7 @@ def test_an_allowance_of_nothing_closes_the_gate_before_there_is_push_back(
     assert pacer.wake_at() == wakes_at
     if wakes_at is not None:
         assert take(pacer, wakes_at - 0.1) == []
-        assert len(take(pacer, wakes_at)) == 2  # nobody was turned away: no probe is needed
+        assert len(take(pacer, wakes_at)) == 1  # a probe goes first
 
 
 def test_503_from_a_host_that_never_answered_well_is_its_page() -> None:
@@ -730,6 +753,20 @@ def test_a_host_that_lets_itself_be_connected_to_and_says_nothing_gets_more_trie
                 break
     assert tries == STALLS_UNTIL_DEAD * Limits().probes
     assert len(found) + tries + pacer.in_flight == 400
+
+
+@pytest.mark.parametrize("event", [REFUSED, Failure(Reason.RESPONSE_RESET, "reset")])
+def test_what_fails_in_one_moment_fails_once(event: Failure) -> None:
+    """The first requests to a host of one's own go together, and the limit that they meet is no death."""
+    pacer: Pacer[str] = Pacer(Limits())
+    for number in range(60):
+        pacer.add(OWN, f"o{number}", 0.0)
+    now = 0.0
+    for _ in range(9):
+        out = take(pacer, now)
+        now += 0.02
+        give_back(pacer, out, event, now)
+    assert given_up(pacer) == []
 
 
 def test_a_host_with_a_page_that_hangs_is_not_dead() -> None:
@@ -1028,7 +1065,12 @@ def test_what_limits_where_hosts_keep_silent() -> None:
 def test_what_limits_at_a_total_rate() -> None:
     pacer = fresh(Limits(total_rate=1), a=2, b=2)
     take(pacer)
-    assert pacer.limiter() is Limiter.SLOTS
+    assert pacer.limiter() is Limiter.TOTAL_RATE
+
+
+def test_what_limits_where_the_network_is_gone() -> None:
+    pacer, _ = gone_dark()
+    assert pacer.limiter() is Limiter.NETWORK
 
 
 def test_who_was_slowed_by_push_back() -> None:
@@ -1037,6 +1079,7 @@ def test_who_was_slowed_by_push_back() -> None:
         pacer.release(ticket, PUSHED if ticket.host_key == A else GOOD, 0.0, 0.0)
     (slowed,), count = pacer.slowed(3.0)
     assert (slowed.host, slowed.push_backs, count, slowed.requests) == (A, {"429": 4}, 1, 5)
+    assert (slowed.at_once, slowed.cause) == (2, Cause.HOST)
     assert slowed.held == pytest.approx(3.0)
     assert not slowed.is_given_up
 
@@ -1054,8 +1097,58 @@ def test_who_was_held_by_a_bound_without_push_back_and_who_was_given_up() -> Non
     told = {slowed.host: slowed for slowed in pacer.slowed(now)[0]}
     assert set(told) == {A, B}
     assert (told[A].rate, told[A].at_once, told[A].is_given_up) == (1.0, None, False)
+    assert told[A].cause is Cause.SETTING
     assert told[A].held == pytest.approx(3.0)
     assert told[B].is_given_up
+
+
+def test_what_lets_nothing_through_has_no_limit_that_was_found() -> None:
+    pacer = fresh(a=2)
+    pacer.release(one(pacer), PUSHED, 0.0, 0.0)
+    (slowed,), _ = pacer.slowed(1.0)
+    assert (slowed.at_once, slowed.rate, slowed.push_backs) == (None, None, {"429": 1})
+
+
+@pytest.mark.parametrize(
+    ("limits", "at_once", "cause"),
+    [
+        (Limits(), 5, Cause.GROWTH),
+        (Limits(host_cap=5), 5, Cause.DEFAULT),
+        (Limits(per_host=3), 3, Cause.SETTING),
+    ],
+)
+def test_who_was_held_back_and_never_minded(limits: Limits, at_once: int, cause: Cause) -> None:
+    pacer = pacer_of(limits, a=40)
+    out = take(pacer)
+    for _ in range(6):
+        pacer.release(out.pop(0)[0], GOOD, 0.0, 0.0)
+        out += take(pacer)
+    (slowed,), _ = pacer.slowed(9.0)
+    assert (slowed.at_once, slowed.rate, slowed.cause) == (at_once, None, cause)
+
+
+def test_who_was_held_back_by_the_allowance_that_it_stated() -> None:
+    pacer = pacer_of(a=40)
+    fields = (("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "30"))
+    pacer.release(one(pacer), Reply(200, fields, 0.05), 1.0, 0.0)
+    (slowed,), _ = pacer.slowed(9.0)
+    assert (slowed.at_once, slowed.rate, slowed.cause, slowed.held) == (None, None, Cause.ALLOWANCE, 8.0)
+
+
+def test_a_learned_rate_below_the_one_that_was_set_is_the_hosts() -> None:
+    pacer = pacer_of(Limits(rate=1000.0), a=400)
+    now = 0.0
+    for number in range(120):
+        found = pacer.next(now)
+        if found is None:
+            now = woken(pacer, now)
+            continue
+        now += 0.01
+        pacer.release(found[0], PUSHED if number % 20 == 19 else GOOD, now, 0.0)
+    (slowed,), _ = pacer.slowed(now)
+    assert slowed.cause is Cause.HOST
+    assert slowed.rate is not None
+    assert slowed.rate < 500.0
 
 
 def test_slowed_hosts_are_told_longest_first_and_those_forgotten_too(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -1235,6 +1328,8 @@ def overloaded(pacer: Pacer[str], now: float) -> None:
 
 def test_what_was_answered_well_is_asked_once_more_where_everything_fails() -> None:
     pacer = pacer_of()
+    for _ in range(20):
+        visit(pacer, A)  # else three pages that fail are too many to be blamed
     pacer.add(A, "well", 0.0)
     (taken,) = take(pacer)
     pacer.release(taken[0], GOOD, 0.0, 0.0, item=taken[1])

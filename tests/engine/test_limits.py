@@ -6,12 +6,13 @@ from __future__ import annotations
 import asyncio
 import gc
 import itertools
+import math
 import re
 import weakref
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from copy import deepcopy
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -83,7 +84,8 @@ class Quota:
         (TokenBucketHost(rate=20, burst=20, allowed=PAGE, over=failure(Reason.RESPONSE_RESET)), 1000, 50),
         (FixedWindowHost(limit=600, seconds=30.0, retry_after=True, allowed=PAGE), 1000, 50),
         (FixedWindowHost(limit=60, seconds=60.0, retry_after=True, allowed=PAGE), 150, 150),
-        (FixedWindowHost(limit=60, seconds=60.0, allowed=PAGE), 150, 150),
+        # Gates of our own double: each of the two windows may be waited for as long again as it lasts.
+        (FixedWindowHost(limit=60, seconds=60.0, allowed=PAGE), 150, 190),
         (Quota(), 200, 200),
     ],
     ids=[
@@ -146,6 +148,54 @@ def test_a_host_that_pushes_back_head_alone_is_asked_by_get(swept: Swept, head: 
     run = swept(many("a.test", 300), hosts={"a.test": by_method(head=head, get=PAGE)})
     assert run.outcomes == {OK: 300}
     assert run.summary.seconds < 30.0
+
+
+@dataclass
+class CountingDown:
+    """Lets 50 requests through in each 10 s, and says with each answer how many of them are left."""
+
+    pushed_back: int = 0
+    _window: int = -1
+    _asked: int = 0
+
+    def __call__(self, request: Request, now: float, nth: int) -> Answer:
+        if (window := int(now // 10)) != self._window:
+            self._window, self._asked = window, 0
+        self._asked += 1
+        self.pushed_back += self._asked > 50
+        left, reset = max(0, 50 - self._asked), math.ceil(10 * (window + 1) - now)
+        fields = (("ratelimit", f"limit=50, remaining={left}, reset={reset}"),)
+        return reply(200 if self._asked <= 50 else 429, *fields, after=0.1)
+
+
+def test_a_host_that_says_how_many_are_left_is_never_asked_one_too_many(swept: Swept) -> None:
+    host = CountingDown()
+    run = swept(many("a.test", 220), hosts={"a.test": host})
+    assert run.outcomes == {OK: 220}
+    assert host.pushed_back == 0
+    assert run.summary.seconds < 42.0
+    times = [exchange.sent for exchange in run.transport.log]
+    for opening in (10.0, 20.0, 30.0, 40.0):  # a probe goes first
+        probe, follower = [time for time in times if time >= opening][:2]
+        assert follower >= probe + 0.1
+
+
+def test_while_nothing_is_left_the_host_is_told_of_as_waiting(swept: Swept) -> None:
+    waiting: dict[int, int] = {}
+
+    async def source() -> AsyncIterator[Target]:
+        for url in many("a.test", 60):
+            yield Target(url)
+        for _ in range(3):
+            await asyncio.sleep(4)
+            yield Target("nonsense")
+
+    def look(run: Run) -> None:
+        if run.rows[-1].url == "nonsense":
+            waiting[round(run.times[-1])] = run.sweep.waiting_hosts.hosts
+
+    swept(source(), hosts={"a.test": CountingDown()}, each=look)
+    assert waiting == {4: 1, 8: 1, 12: 0}
 
 
 def test_a_limited_host_is_asked_by_head_all_the_same(swept: Swept) -> None:

@@ -22,6 +22,8 @@ from urlsweep.core.policy import Method, Policy, basic_authorization
 from urlsweep.core.summary import Summary
 from urlsweep.engine import (
     BREATH,
+    FAR_AHEAD,
+    IN_A_ROW,
     READ_AHEAD,
     WINDOW_CHARACTERS,
     RowCountError,
@@ -316,8 +318,17 @@ class CountedAsync(Counted):
 
 
 @of_one_process
-def test_an_endless_list_with_a_slow_consumer_is_read_no_further_than_needed() -> None:
-    source = Counted(lambda number: f"http://h{number}.test/")
+@pytest.mark.parametrize(
+    ("url", "ahead"),
+    [
+        (lambda number: f"http://h{number}.test/", FAR_AHEAD),
+        (lambda number: f"http://127.0.0.1/{number}", READ_AHEAD),  # no other hosts are to be found
+    ],
+)
+def test_an_endless_list_with_a_slow_consumer_is_read_no_further_than_needed(
+    url: Callable[[int], str], ahead: int
+) -> None:
+    source = Counted(url)
     limits = Limits(concurrency=8)
 
     async def go() -> None:
@@ -326,14 +337,27 @@ def test_an_endless_list_with_a_slow_consumer_is_read_no_further_than_needed() -
             given = 0
             async for batch in batches:
                 given += len(batch)
-                assert source.read - given <= READ_AHEAD * limits.concurrency + limits.concurrency
+                assert source.read - given <= ahead * limits.concurrency + limits.concurrency
                 await asyncio.sleep(10)
-                assert source.read - given <= READ_AHEAD * limits.concurrency + limits.concurrency
+                assert source.read - given <= ahead * limits.concurrency + limits.concurrency
                 if given > 500:
                     break
 
     run_virtual(go())
-    assert source.read < 700
+
+    assert source.read < 500 + (ahead + 20) * limits.concurrency
+
+
+@of_one_process
+@pytest.mark.parametrize(("in_a_row", "is_found"), [(1, True), (IN_A_ROW, True), (4 * IN_A_ROW, False)])
+def test_who_takes_long_is_found_while_all_slots_are_taken(in_a_row: int, is_found: bool) -> None:
+    """At a line that is further down the list than is read ahead for the slots' sake."""
+    long = [f"http://long.test/{number}" for number in range(IN_A_ROW + 1)]  # and has most to be asked for
+    before = [f"http://10.0.0.{number // in_a_row}/{number}" for number in range(100)]
+    hosts = {f"10.0.0.{number}": reply(200, after=1.0) for number in range(100)}
+    run = swept([*before, *long], hosts=hosts | {"long.test": reply(200, after=1.0)}, limits=Limits(concurrency=4))
+    assert set(run.verdicts.values()) == {(OK, None)}
+    assert (run.transport.sent_to(long[0])[0] < 3.0) is is_found
 
 
 @pytest.mark.parametrize("kind", [Counted, CountedAsync])

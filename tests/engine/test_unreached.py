@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.workers.memory import SHARDS
+from tests.workers.memory import SHARDS, of_one_process
 
 from urlsweep.core.check import EARLY_CONNECT
 from urlsweep.core.limits import Limits
@@ -252,6 +252,40 @@ def test_progress_is_told_that_the_network_is_down(swept: Swept) -> None:
 
     swept(source(), hosts=hosts, outages=[(0.5, 40.0)], each=look)
     assert told == {15.0: True, 30.0: True, 45.0: True, 60.0: False}  # the probe that finds it back goes at 53
+
+
+@pytest.mark.parametrize("slots", [2, 16])
+def test_a_network_that_goes_away_among_hosts_that_are_asked_once_each_calls_nothing_down(
+    swept: Swept, slots: int
+) -> None:
+    """As in a list of links to everywhere: those that answered have nothing left, those that fail never answered."""
+    hosts = internet(200)
+    targets = [f"http://{host}/" for host in hosts]
+    run = swept(targets, hosts=hosts, outages=[(0.35, FOR_EVER)], limits=Limits(concurrency=slots * SHARDS))
+    assert run.summary.is_network_lost
+    assert run.outcomes.keys() == {OK, UNFINISHED}
+    assert len(run.transport.log) < 300
+
+
+@of_one_process
+@pytest.mark.parametrize("slots", [3, 16])
+def test_a_network_that_comes_back_costs_hosts_that_are_asked_once_each_nothing(swept: Swept, slots: int) -> None:
+    hosts = internet(200)
+    targets = [f"http://{host}/" for host in hosts]
+    run = swept(targets, hosts=hosts, outages=[(0.35, 40.0)], limits=Limits(concurrency=slots * SHARDS))
+    assert run.outcomes == {OK: 200}
+
+
+@pytest.mark.parametrize("dead", [DeadHost(), failure(Reason.DNS_TIMEOUT, after=4.0), failure(Reason.DNS_FAILURE)])
+def test_a_tail_of_dead_hosts_is_told_from_a_dead_network_by_who_answered_before(swept: Swept, dead: Behaviour) -> None:
+    good = internet(12)
+    tail: dict[str, Behaviour] = {f"dead{number}.test": dead for number in range(300)}
+    run = swept([*each_of(good, 1), *each_of(tail, 1)], hosts={**good, **tail}, limits=Limits(concurrency=64))
+    assert not run.summary.is_network_lost
+    assert {outcome for outcome, _ in run.outcomes} == {Outcome.OK, Outcome.DOWN}
+    assert run.outcomes[OK] == 12
+    again = sum(exchange.request.url.startswith("http://h") for exchange in run.transport.log) - 12
+    assert again <= 10 * SHARDS  # the more have been shown to be dead, the more it takes to doubt
 
 
 def test_local_hosts_need_no_network(swept: Swept) -> None:

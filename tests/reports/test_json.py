@@ -113,7 +113,8 @@ def test_the_document_golden() -> None:
         '"reasons":{"broken":{"http.404":1},"skipped":{"skip.unsupported_scheme":1}},'
         '"categories":{"informational":0,"success":0,"redirection":0,"client_error":1,"server_error":0,"none":1},'
         '"slowest_hosts":[{"host":"example.org:443","requests":1,"mean_seconds":0.25,"slowest_seconds":0.25}],'
-        '"limited_by":{"slots":0.0,"hosts":0.0,"input":0.0,"timeouts":0.0,"later_tries":0.0,"answers":0.0},'
+        '"limited_by":{"network":0.0,"slots":0.0,"total_rate":0.0,"hosts":0.0,"input":0.0,"timeouts":0.0,'
+        '"later_tries":0.0,"answers":0.0},'
         '"slowed_hosts":[],'
         '"warnings":["a warning"]}}'
     )

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from urlsweep.core.bottleneck import Bottleneck, Limiter, SlowedHost
+from urlsweep.core.bottleneck import Bottleneck, Cause, Limiter, SlowedHost
 from urlsweep.core.limits import Limits
 from urlsweep.core.summary import Summary
 from urlsweep.reports.layout import text_width
@@ -17,7 +17,7 @@ SLOWED = [
     SlowedHost("github.com:443", 12_700, Counter({"429": 12, "503": 1}), rate=398.7, held=62.0),
     SlowedHost("api.example.com:8443", 900, Counter({"connect.refused": 3}), at_once=8, held=41.96),
     SlowedHost("big.example:443", 41, Counter({"429": 40}), held=300.0, is_given_up=True),
-    SlowedHost("slow.example:80", 50, rate=0.1, held=12.0),
+    SlowedHost("slow.example:80", 50, rate=0.1, held=12.0, cause=Cause.SETTING),
 ]
 
 
@@ -78,14 +78,17 @@ class TestLimitedBy:
         ]
 
     @pytest.mark.parametrize(
-        ("limits", "cause"),
+        ("limiter", "limits", "cause"),
         [
-            (None, "every slot taken (--concurrency)"),
-            (Limits(total_rate=50.0), "all 256 slots taken (--concurrency), or --total-rate reached"),
+            (Limiter.SLOTS, None, "every slot taken (--concurrency)"),
+            (Limiter.SLOTS, Limits(total_rate=50.0), "all 256 slots taken (--concurrency)"),
+            (Limiter.TOTAL_RATE, None, "--total-rate in all"),
+            (Limiter.TOTAL_RATE, Limits(total_rate=0.5), "--total-rate: one every 2 s in all"),
+            (Limiter.NETWORK, Limits(), "your network: nobody answered, and only probes were sent"),
         ],
     )
-    def test_what_is_known_of_the_slots_is_told(self, limits: Limits | None, cause: str) -> None:
-        assert causes(Bottleneck(seconds={Limiter.SLOTS: 9.0}), limits)[1] == f"  100 %  {cause}"
+    def test_what_is_known_of_a_bound_is_told(self, limiter: Limiter, limits: Limits | None, cause: str) -> None:
+        assert causes(Bottleneck(seconds={limiter: 9.0}), limits)[1] == f"  100 %  {cause}"
 
     def test_less_than_all_is_never_called_so(self) -> None:
         bottleneck = Bottleneck(seconds={Limiter.HOSTS: 999.0, Limiter.INPUT: 1.0})
@@ -135,7 +138,7 @@ class TestSlowedHosts:
             "  github.com              399 a second  1 min 02 s  12 x 429, 1 x 503",
             "  api.example.com:8443       8 at once      42.0 s  3 x connect.refused",
             "  big.example                        -  5 min 00 s  given up: 40 x 429",
-            "  slow.example:80       one every 10 s      12.0 s  none",
+            "  slow.example:80       one every 10 s      12.0 s  none: a bound that was set",
             "  and 37 more that held less",
         ]
 
@@ -160,6 +163,20 @@ class TestSlowedHosts:
         kinds = Counter({"429": 9, "503": 3, "connect.refused": 3, "connect.reset": 2, "response.reset": 1})
         lines = slowed(SlowedHost("a.example:443", 99, kinds, at_once=1, held=9.0))
         assert " ".join(" ".join(lines).split()).endswith("9 x 429, 3 x 503, 3 x connect.refused and 3 others")
+
+    @pytest.mark.parametrize(
+        ("cause", "lesson"),
+        [
+            (Cause.ALLOWANCE, "none: it said what was left"),
+            (Cause.DEFAULT, "none: --per-host's default"),
+            (Cause.GROWTH, "none: still growing"),
+            (Cause.HOST, "none"),
+        ],
+    )
+    def test_without_a_push_back_what_held_is_told(self, cause: Cause, lesson: str) -> None:
+        assert slowed(SlowedHost("a.example:443", 99, at_once=32, held=9.0, cause=cause))[1].endswith(
+            f"9.0 s  {lesson}"
+        )
 
     def test_the_list_is_bounded(self) -> None:
         hosts = [SlowedHost(f"{n}.example:443", 9, Counter({"429": 1}), held=9.0) for n in range(99)]
@@ -186,6 +203,7 @@ class TestSlowedHosts:
                 rate=st.none() | st.floats(0.0001, 1e7),
                 held=st.floats(0, 1e7),
                 is_given_up=st.booleans(),
+                cause=st.sampled_from(Cause),
             ),
             max_size=7,
         ),

@@ -129,7 +129,7 @@ class _Page:
         if plan.documents:
             yield from self._wrapped(
                 f"For this plan {counted(plan.documents, 'document')} (sitemaps, robots.txt for them) "
-                f"{'was' if plan.documents == 1 else 'were'} fetched, and nothing else.",
+                f"{'was' if plan.documents == 1 else 'were'} asked for, and nothing else.",
                 "",
             )
         else:

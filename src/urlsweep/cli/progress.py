@@ -10,7 +10,7 @@ import asyncio
 import math
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
-from typing import Final, Protocol, TextIO
+from typing import Final, NamedTuple, Protocol, TextIO
 
 from urlsweep.cli.console import Console
 from urlsweep.core.model import Outcome
@@ -21,8 +21,21 @@ from urlsweep.reports.figures import counted, rough_duration
 TICK: Final = 0.15
 """Seconds between two drawings: looks alive, costs nothing."""
 
-BESIDE_NOTES: Final = 45
-"""Columns that tqdm's own figures take; a line that is longer than the terminal is wide cannot be drawn over."""
+
+class Layout(NamedTuple):
+    """What tqdm draws: with a total, without one (None: as it likes), and the columns that takes beside the notes."""
+
+    of_total: str | None
+    without_total: str | None
+    beside: int
+
+
+RUNNING: Final = Layout(None, None, 45)
+WAITING: Final = Layout(  # a speed and a time left that come from better moments would be wrong
+    "{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}{postfix}]", "{n_fmt} URLs [{elapsed}{postfix}]", 40
+)
+NARROW: Final = Layout("{percentage:3.0f}% {n_fmt}/{total_fmt}{postfix}", "{n_fmt} URLs{postfix}", 20)
+"""What counts most where there is little room: a line that is longer than the terminal is wide is cut."""
 
 
 class Run(Protocol):
@@ -68,22 +81,26 @@ class Progress:
         summary = self._run.summary
         if summary.input_exhausted:
             self._bar.total = summary.rows_in
-        failing = f"{summary.failed(self._fail_on):,} failing"
-        notes = ""
-        for waiting in self._waiting():
-            notes = f"{failing}, {waiting}" if waiting else failing
-            if BESIDE_NOTES + len(notes) <= self._width():
-                break
+        layout, notes = self._fitting(f"{summary.failed(self._fail_on):,} failing", self._waiting())
+        self._bar.bar_format = layout.without_total if self._bar.total is None else layout.of_total
         self._bar.set_postfix_str(notes, refresh=False)
         self._bar.update(summary.rows_out - self._bar.n)
 
+    def _fitting(self, failing: str, waiting: tuple[str, ...]) -> tuple[Layout, str]:
+        """The layout, and what is noted in it, that say most within the width."""
+        together = [f"{failing}, {what}" for what in waiting] or [failing]
+        choices = [(WAITING if waiting else RUNNING, notes) for notes in together]
+        choices += [(NARROW, notes) for notes in (*together, *waiting)]
+        width = self._width()
+        return next((choice for choice in choices if choice[0].beside + len(choice[1]) <= width), choices[-1])
+
     def _waiting(self) -> tuple[str, ...]:
-        """What is being waited for, the longest wording first."""
+        """What is being waited for, the longest wording first; nothing where nothing is."""
         if self._run.is_network_down:
             return ("network down? probing",)
         hosts, until = self._run.waiting_hosts
         if not hosts:
-            return ("",)
+            return ()
         waiting = f"{counted(hosts, 'host')} waiting"
         if until is None:
             return (waiting,)

@@ -385,9 +385,11 @@ class CheckRun:
         left = f"{counted(unfinished, 'URL')} read and not finished" if unfinished else "every URL read was finished"
         if not self.summary.input_exhausted:
             left += ", the rest of the input not read"
+        has_answered = any(count for category, count in self.summary.categories.items() if category is not None)
+        reached = "any more, not even hosts that had answered before" if has_answered else "at all"
         self._console.error(
-            "your network, not the links: nothing could be reached any more, not even hosts that had answered before "
-            f"({left}). Check this machine's connection (cable, Wi-Fi, VPN, proxy, DNS) and run it again"
+            f"your network, not the links: nothing could be reached {reached} ({left}). "
+            "Check this machine's connection (cable, Wi-Fi, VPN, proxy, DNS) and run it again"
         )
 
     def _tell_summary(self) -> None:

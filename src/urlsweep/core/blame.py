@@ -25,10 +25,12 @@ GATES_KEPT: Final = 64
 class Blame:
     """What is known of one host's good answers and failures, in the order in which they were asked for."""
 
-    __slots__ = ("_fail_share", "_gates", "_good_sent_at")
+    __slots__ = ("_asked_share", "_fail_share", "_gates", "_good_sent_at")
 
-    def __init__(self) -> None:
-        self._fail_share = 0.0  # of pages asked for the first time
+    def __init__(self, answered: int = 0) -> None:
+        """`answered`: requests to the host that were answered before it had any trouble."""
+        self._fail_share = 0.0  # of pages asked for the first time, ...
+        self._asked_share = 1 - FAIL_MEMORY**answered  # ... as far as there were any: 1 where the memory is full
         self._good_sent_at = -math.inf  # when the last request that was answered well was sent
         self._gates: list[tuple[float, float]] = []  # when each was closed, and `_good_sent_at` then
 
@@ -38,10 +40,12 @@ class Blame:
             self._good_sent_at = sent_at
         if is_first:
             self._fail_share *= FAIL_MEMORY
+            self._asked_share += (1 - self._asked_share) * (1 - FAIL_MEMORY)
 
     def failed_first(self) -> None:
         """A page failed when it was asked for the first time."""
         self._fail_share += (1 - self._fail_share) * (1 - FAIL_MEMORY)
+        self._asked_share += (1 - self._asked_share) * (1 - FAIL_MEMORY)
 
     def closed(self, now: float) -> None:
         """The gate was closed."""
@@ -56,7 +60,7 @@ class Blame:
 
     def is_the_pages_own(self, failed_at: float | None) -> bool:
         """Whether, after a request of this time that failed, another was answered well before any push-back."""
-        if failed_at is None or self._fail_share >= MOST_FAIL_SHARE:
+        if failed_at is None or self._fail_share >= MOST_FAIL_SHARE * self._asked_share:
             return False
         gates = self._gates
         if len(gates) == GATES_KEPT and failed_at <= gates[0][0]:

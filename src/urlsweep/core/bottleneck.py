@@ -14,12 +14,24 @@ import msgspec
 class Limiter(StrEnum):
     """What kept a run from being faster at one moment; there is always exactly one, the first that applies."""
 
-    SLOTS = "slots"  # every slot of `concurrency` was taken, or `total_rate` was reached
+    NETWORK = "network"  # it was taken for gone: nothing but probes was sent
+    SLOTS = "slots"  # every slot of `concurrency` was taken
+    TOTAL_RATE = "total_rate"  # somebody was ready to be asked, and `total_rate` was reached
     HOSTS = "hosts"  # URLs waited for their hosts' limits: gates, rates, requests at once
     INPUT = "input"  # nothing waited, and the input was not read to its end
     TIMEOUTS = "timeouts"  # nothing waited but for answers and later tries of hosts that keep silent
     LATER_TRIES = "later_tries"  # nothing was under way: only later tries were waited for
     ANSWERS = "answers"  # nothing waited: answers were under way
+
+
+class Cause(StrEnum):
+    """What held a host's URLs back."""
+
+    HOST = "host"  # it pushed back: its limit was found
+    ALLOWANCE = "allowance"  # it stated how much was left, until nothing was: it had no need to push back
+    SETTING = "setting"  # what was set: --per-host, --rate, --delay, rules, a robots.txt
+    DEFAULT = "default"  # the most that a host is asked at once, unless something is set
+    GROWTH = "growth"  # how much it stands was not known yet, and it had not minded any of it
 
 
 class SlowedHost(msgspec.Struct):
@@ -29,8 +41,9 @@ class SlowedHost(msgspec.Struct):
     requests: int = 0  # answered or failed
     push_backs: Counter[str] = msgspec.field(default_factory=Counter)
     """By what taught it: "429", "503", "connect.refused"."""
-    at_once: int | None = None  # the limit found; None: not what held it back
-    rate: float | None = None  # requests a second found; None: not what held it back
+    at_once: int | None = None  # the limit found, or come to; None: not what held it back
+    rate: float | None = None  # requests a second found, or set; None: not what held it back
+    cause: Cause = Cause.HOST
     held: float = 0.0  # seconds in which URLs waited for its limit
     is_given_up: bool = False  # patience ended, or it is dead
 

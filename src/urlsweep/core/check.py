@@ -436,7 +436,7 @@ class Check:
             detail = f"{host_key} {_said(event.status)} to the end, whatever it was asked: not {asked}"
             return self._verdict(Outcome.DOWN, http_reason(event.status), own, detail)
         if isinstance(event, Reply):
-            detail = f"{host_key} {_said(event.status)} to the end, however slowly it was asked: not {asked}"
+            detail = f"{host_key} {_said(event.status)} for as long as it was waited for (--patience): not {asked}"
             return self._verdict(Outcome.UNVERIFIED, Reason.RATE_LIMITED, own, detail)
         detail = f"{host_key} does not answer at all ({event.detail}): not {asked}"
         return self._verdict(Outcome.DOWN, event.reason, own if isinstance(own, Failure) else None, detail)
@@ -468,7 +468,7 @@ class Check:
     def _request(self) -> Request:
         url, policy = self._current, self._policy
         waited = self._waited if url.host_key == self._waited_for else 0.0
-        is_last = self._tries_used + 1 >= policy.tries
+        is_last = self._tries_used + 1 >= policy.tries or self._was_cut_short
         connect_timeout, reach_timeout, attempt_timeout = _times(
             policy.connect_timeout, policy.timeout, is_last, waited
         )
@@ -488,6 +488,13 @@ class Check:
             reach_timeout=reach_timeout,
             attempt_timeout=attempt_timeout,
         )
+
+    @property
+    def _was_cut_short(self) -> bool:
+        """Whether it was parked for want of a connection, and no attempt at one goes on. That cost no try, so that
+        none would ever be the last: a host that takes long to accept, and has answered, is waited for in full."""
+        event = self._parked_after
+        return isinstance(event, Failure) and event.reason is Reason.CONNECT_TIMEOUT and not event.under_way
 
     def _fields(self, url: Url) -> Fields:
         policy = self._policy
@@ -651,7 +658,8 @@ class Check:
         if at_least is not None:
             delay = max(delay, at_least)
         self._start_chain("GET")
-        return Ask(self._request(), delay=delay, turn=Turn.LATE)
+        is_last = self._tries_used + 1 >= self._policy.tries
+        return Ask(self._request(), delay=delay, turn=Turn.LAST if is_last else Turn.LATE)
 
     def _verdict(
         self, outcome: Outcome, reason: str | None, event: Reply | Failure | None, detail: str | None

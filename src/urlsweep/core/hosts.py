@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from enum import IntEnum
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
-from urlsweep.core.bottleneck import SlowedHost
+from urlsweep.core.bottleneck import Cause, SlowedHost
 from urlsweep.core.model import Failure, Reply
 from urlsweep.core.pace import Pace
 
@@ -68,7 +68,6 @@ class Host(Generic[Item]):
         "paced_with",
         "place",
         "put_off",
-        "requests",
         "sharing",
         "silence",
         "size",
@@ -83,7 +82,7 @@ class Host(Generic[Item]):
         self.state = _NEW
         self.item: Item = NO_ITEM  # the one that is next: most hosts have no more, and need no queue
         self.items: list[Item] | deque[Item] | None = None  # that come behind it; see `SHORT_QUEUE`
-        self.late: deque[tuple[float, Item]] | None = None  # with when each came in
+        self.late: deque[tuple[float, Item, bool]] | None = None  # with when each came in, and whether it is the last
         self.in_flight = 0  # requests that are out, until it has answered
         self.is_active = False  # has something to ask
         self.is_failing = False  # its last answer was none, or push-back
@@ -101,7 +100,6 @@ class Host(Generic[Item]):
         self.before: Host[Item] = NOWHERE
         self.timer_at = 0.0  # of the timer that is set for its pace; 0: none is
         self.is_silent = False  # trouble, and never an answer from any of its hosts
-        self.requests = 0
         self.held = 0.0  # seconds in which its pace held work back
         self.held_since = -1.0  # below 0: it does not now
 
@@ -109,10 +107,15 @@ class Host(Generic[Item]):
         """Every item, those for later included."""
         items = [] if self.item is NO_ITEM else [self.item]
         items += self.items or ()
-        items += (item for _, item in self.late or ())
+        items += (item for _, item, _ in self.late or ())
         self.item = NO_ITEM
         self.items = self.late = None
         return items
+
+    @property
+    def queued(self) -> int:
+        """Items that wait, but for those for later."""
+        return 0 if self.item is NO_ITEM else 1 + len(self.items or ())
 
     @property
     def first_active(self) -> Host[Item]:
@@ -154,15 +157,33 @@ class Host(Generic[Item]):
         if not pace.push_backs and not is_given_up and (held < LEAST_HELD or self.is_silent):
             return None
         rate = pace.learned_rate
+        is_rate_set = pace.gap > 0 and (rate is None or rate * pace.gap >= 1)
+        if is_rate_set:
+            rate = 1 / pace.gap
+        cause = self._cause(is_rate_set=is_rate_set)
         return SlowedHost(
             host=self.group_key,
-            requests=self.requests,
+            requests=pace.requests,
             push_backs=Counter(pace.push_backs or ()),
-            at_once=pace.bound if rate is None and pace.gap == 0 and self.has_answered else None,
-            rate=rate if pace.gap == 0 else 1 / pace.gap,
+            # Who answered nothing well has shown no limit to tell of, nor has who stated an allowance.
+            at_once=pace.bound if rate is None and pace.served_well and cause is not Cause.ALLOWANCE else None,
+            rate=rate,
+            cause=cause,
             held=held,
             is_given_up=is_given_up,
         )
+
+    def _cause(self, *, is_rate_set: bool) -> Cause:
+        pace = self.pace
+        if is_rate_set:
+            return Cause.SETTING
+        if pace.push_backs:
+            return Cause.HOST
+        if pace.ran_out:
+            return Cause.ALLOWANCE
+        if pace.is_set:
+            return Cause.SETTING
+        return Cause.GROWTH if pace.bound < pace.cap else Cause.DEFAULT
 
 
 class Ring(Host[Item]):

@@ -6,8 +6,10 @@ Not in here: which requests the probes are (`pacer`).
 
 One host that cannot be reached is that host's matter. Where several that answered before fail one after the other and
 nobody at all answers in between, the network is taken for gone; likewise where none ever answered, and every one failed
-as on a machine without a network. Hosts that the URL itself names as loopback or private answer without one: whoever
-calls leaves them out.
+as on a machine without a network. Hosts that were never asked before may be dead links, or all that a list of a URL a
+host has left: where several of them fail so, one that answered well and has nothing left is asked as a witness, and
+more of them if that fails, too, while all else goes on. Hosts that the URL itself names as loopback or private answer
+without a network: whoever calls leaves them out.
 """
 
 from __future__ import annotations
@@ -39,20 +41,27 @@ class NetworkWatch:
         "_excluded",
         "_failed",
         "_is_offline",
+        "_is_suspicious",
+        "_most_strangers",
         "_patience",
         "_pause",
         "_rounds",
+        "_strangers",
         "hosts_answered",
         "is_alarmed",
         "is_down",
         "is_lost",
         "probe_at",
+        "witnesses_wanted",
     )
 
     def __init__(self, patience: float) -> None:
         """`patience`: seconds for which a network that is gone is probed."""
         self._patience = patience
         self._failed: dict[str, None] = {}  # hosts that failed since the last answer, in their order
+        self._strangers: set[str] = set()  # that failed likewise and never answered, while others had before
+        self._most_strangers = HOSTS_GONE  # before a witness is asked: twice as many each time that it answered
+        self._is_suspicious = False  # there were so many
         self._excluded: set[str] = set()  # whose failures were shown to be their own
         self._is_offline = True  # all of these failed as they do without a network
         self._down_since = 0.0
@@ -60,6 +69,7 @@ class NetworkWatch:
         self._rounds = 0  # of probes
         self.hosts_answered = 0  # ever; counted by the caller
         self.is_alarmed = False  # some host has failed since the last answer
+        self.witnesses_wanted = 0  # hosts that answered before and had better be asked again; lowered by the caller
         self.is_down = False
         self.is_lost = False  # down for longer than anybody's patience
         self.probe_at = 0.0  # when the next probes may go, while it is down
@@ -82,23 +92,37 @@ class NetworkWatch:
     def answered(self) -> None:
         """An answer, or a failure that somebody's answer caused."""
         self._failed.clear()
+        self._strangers.clear()
+        if self._is_suspicious:
+            self._most_strangers *= 2
         self._is_offline = True
-        self.is_alarmed = self.is_down = False
+        self._is_suspicious = self.is_alarmed = self.is_down = False
+        self.witnesses_wanted = 0
 
     def failed(self, host_key: str, reason: Reason, now: float, *, has_answered: bool) -> None:
         """A request that reached nobody; `has_answered` says whether its host did before."""
         if self.is_down:
             self.is_lost = self.is_lost or now - self._down_since >= self._patience
             return
-        if (self.hosts_answered and not has_answered) or host_key in self._excluded:
+        if host_key in self._excluded:
             return
+        self.is_alarmed = True
+        if self.hosts_answered and not has_answered:
+            if not self._is_suspicious:
+                self._strangers.add(host_key)
+                self._is_suspicious = len(self._strangers) >= self._most_strangers
+                if self._is_suspicious:
+                    self.witnesses_wanted = HOSTS_GONE - len(self._failed) if self._failed else 1
+            return
+        if self._is_suspicious and not self._failed:  # the first witness: all others at once, if this is silence
+            self.witnesses_wanted = HOSTS_GONE - 1
         if len(self._failed) < HOSTS_GONE:  # more prove no more
             self._failed[host_key] = None
-        self.is_alarmed = True
         self._is_offline = self._is_offline and reason in _OFFLINE
         gone = len(self._failed)
         if self.hosts_answered:
-            self.is_down = gone >= max(FEWEST_HOSTS, min(HOSTS_GONE, self.hosts_answered))
+            is_enough = gone >= FEWEST_HOSTS or self._is_suspicious
+            self.is_down = is_enough and gone >= min(HOSTS_GONE, self.hosts_answered)
         else:
             self.is_down = gone >= FEWEST_HOSTS and self._is_offline
         if self.is_down:

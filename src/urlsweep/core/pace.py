@@ -22,7 +22,7 @@ from collections import Counter
 from typing import Final
 
 from urlsweep.core.limits import Bounds, Limits
-from urlsweep.core.rate import FEWEST_TO_TELL, Rate
+from urlsweep.core.rate import Rate
 from urlsweep.core.ticket import Ticket
 from urlsweep.core.trouble import LEAST_LOSS_SHARE, Trouble
 
@@ -36,6 +36,13 @@ CAUTION_AFTER_LOSS: Final = 2
 ROUNDS_FOR_COUNT: Final = 2
 """Bound's worths of answers that have to have gone well for push-back to be about the number at once. One that comes
 sooner, with fewer at once than before, is about the rate."""
+
+MOST_CERTAIN: Final = 4
+"""Up to this caution push-back on one more at once than went well is about the number. After as many as that takes, it
+is doubted (see `doubt`)."""
+
+ROUNDS_FOR_RATE: Final = 4
+"""Bound's worths that have to have gone well for the bound before the last step up to say which rate does."""
 
 CLIMB: Final = 6
 """Of a bound, one part in so many is added for each bound's worth from the first push-back to the next: what was sent
@@ -53,12 +60,19 @@ EMPTIES_DISBELIEF: Final = 4.0
 """What is said each time with a good answer, that nothing is left for a while, is obeyed twice, and for a quarter of
 the time with each further one. Where it is true, that costs the host one request too many."""
 
+PLENTY: Final = 1_000_000_000
+"""Requests left of an allowance, where none is stated: more than are ever out."""
+
 SPREAD: Final = 0.5
 """Of a request's time over the bound: so far apart requests are kept where neither a rate nor a limit is known."""
 
 LATENESS: Final = 0.01
 """Seconds of lateness (a busy machine's timers) that evenly spaced requests make up for, on a host that is known to
 stand bursts; others are not sent one."""
+
+REST: Final = 3.0
+"""Intervals between requests, as learned, before a URL's last try: what was learned may be a hair too fast, or twice
+too fast, and then whatever comes right behind a request that was let through is not."""
 
 GATE_INTERVALS: Final = 4
 """A gate of our own stays closed for the time in which the host let so many requests through, `first_wait` at most."""
@@ -79,15 +93,19 @@ class Pace:
         "_is_climbing",
         "_is_paced",
         "_latency",
+        "_left_at",
         "_limits",
         "_rate",
         "_sent_at",
         "_served_at_once",
+        "_told_left",
         "_trouble",
         "bound",
         "in_flight",
         "is_probing",
+        "left",
         "opens_at",
+        "requests",
         "storm",
     )
 
@@ -96,6 +114,7 @@ class Pace:
         self._bounds = bounds
         self.bound = bounds.start  # requests at once, as learned
         self.in_flight = 0
+        self.requests = 0  # so far
         self.opens_at = 0.0  # when the next request may go: the gate, or the spacing
         self._sent_at = self._began = -math.inf  # the last request and the first
         self.is_probing = False  # after push-back: one at a time until an answer
@@ -103,6 +122,9 @@ class Pace:
         self._caution = 1
         self._empties = 0  # answers in a row, each asked after the one before, with which it said that nothing is left
         self._emptied_at = 0.0  # the last of them
+        self.left = PLENTY  # requests that may be out, by what the host says is left ...
+        self._told_left = PLENTY  # ... as it was put, ...
+        self._left_at = -math.inf  # ... then
         self._good_answers = 0  # since the bound last changed, with the bound in use
         self._served_at_once = 0  # the most that were out when one was sent that was answered well
         self._admitted = 0  # let through since the first request, later since the last push-back
@@ -116,7 +138,7 @@ class Pace:
     @property
     def room(self) -> int:
         """Requests that may be out at once, now."""
-        return 1 if self.is_probing else self.bound
+        return 1 if self.is_probing else max(1, min(self.bound, self.left))
 
     @property
     def cap(self) -> int:
@@ -129,10 +151,20 @@ class Pace:
         return self._bounds.gap
 
     @property
+    def ran_out(self) -> bool:
+        """Whether it has said with a good answer that nothing was left for a while."""
+        return self._emptied_at > 0
+
+    @property
+    def is_set(self) -> bool:
+        """Whether requests at once are not learned: where it starts it stays."""
+        return self._bounds.start >= self._bounds.cap
+
+    @property
     def wants_control(self) -> bool:
         """Whether the next probe should be a request that was answered well before: if it is again, it is not the host
         that fails but its pages. Every other one: that page may have gone, too."""
-        return self.is_probing and self.is_overloaded and self.rounds % 2 == 1
+        return self.is_probing and self._trouble is not None and self._trouble.wants_control
 
     @property
     def wants_comparison(self) -> bool:
@@ -195,11 +227,13 @@ class Pace:
         self.opens_at = max(self.opens_at, other.opens_at)
         self.narrow(other._bounds)
         self.in_flight += other.in_flight
+        self.requests += other.requests
 
     def sent(self, now: float) -> int:
         """One more is out. Gives its level: how many are out with it, at once."""
         self.in_flight += 1
-        if self._admitted == 0 and self._began < 0:
+        self.requests += 1
+        if self._began < 0:
             self._began = now
         self._sent_at = now
         if self._trouble is not None or self._bounds.gap:
@@ -219,6 +253,11 @@ class Pace:
         late_by = LATENESS if self._rate is not None and self._rate.is_bursty else 0.0
         self.opens_at = max(now + self.gap, max(self.opens_at, now - late_by) + interval)
 
+    def rest(self) -> None:
+        """What goes next decides whether its page fails: not too close behind what went last."""
+        if self._is_wary:
+            self.opens_at = max(self.opens_at, self._sent_at + REST * self._interval())
+
     def _interval(self) -> float:
         rate = self.learned_rate
         if rate is not None:
@@ -236,10 +275,11 @@ class Pace:
         """A good answer, which took `elapsed` seconds. `is_first`: its page has never failed."""
         if self._trouble is not None:
             self._recover(self._trouble, now, ticket, is_first=is_first)
-        elif self.is_probing:
+            self._trouble.doubt.served(ticket.level)
+        elif self.is_probing and ticket.sent_at >= self._emptied_at:
             self.is_probing = False
         self._admitted += 1
-        if ticket.level > self._served_at_once:
+        if ticket.level > self._served_at_once and ticket.storm == self.storm:
             self._served_at_once = ticket.level
         is_bound_in_use = self.in_flight >= self.bound - 1
         if (is_bound_in_use or (self._is_climbing and self._is_paced)) and self.bound < self._bounds.cap:
@@ -260,6 +300,8 @@ class Pace:
                     self._rate.speed_up(
                         now, ticket.sent_at, self._trouble.pushed_at, self._trouble.closed + self._latency
                     )
+                    if self._rate.has_grown():
+                        self._trouble.count.grew(self.requests, now)
                 self._rate.answered(now)
         elif self._good_answers == 0:
             self._latency = elapsed
@@ -281,14 +323,19 @@ class Pace:
                 rate, self.bound = trouble.unlearned
                 if self._rate is not None:
                     self._rate.unlearn(rate)
-            if ticket.is_control and trouble.rounds == 1:
-                trouble.blame.closed_for_nothing()
+            if ticket.is_control:
+                trouble.controls += 1
+                if trouble.rounds == 1:
+                    trouble.blame.closed_for_nothing()
         # What was sent before the last push-back says nothing of the time after it, unless it was too many at once that
         # the host minded, or what was sent after a failed one is answered well.
         if is_news or self._is_about_count or (trouble.is_outage and ticket.sent_at > trouble.lost_sent_at):
             trouble.is_over()
-            self.is_probing = self._is_about_count = False
-        trouble.answered_well(now, ticket.sent_at, is_first=is_first)
+            if self.is_probing:
+                trouble.count.opened(self.requests, now, self.bound)
+            self.is_probing = ticket.sent_at < self._emptied_at
+            self._is_about_count = False
+        trouble.answered_well(now, ticket.sent_at, is_first=is_first, is_control=ticket.is_control)
 
     def error(self, ticket: Ticket) -> None:
         """An answer, or a failure, that says nothing of load."""
@@ -307,6 +354,7 @@ class Pace:
     def stall(self, kind: str, failed_at: float | None) -> None:
         """A time-out after the connection stood: it may be the page. `failed_at`: see `overload`."""
         trouble = self._troubled()
+        trouble.count.turned_away(self.requests)
         if trouble.blame.is_the_pages_own(failed_at):
             trouble.push_backs[kind] += 1
             return
@@ -324,6 +372,7 @@ class Pace:
         Gives whether the failure says nothing about its URL.
         """
         trouble = self._troubled()
+        trouble.count.turned_away(ticket.number)
         is_own = trouble.blame.is_the_pages_own(failed_at)
         if is_own:
             trouble.pushed_at = now  # load or not: nothing is speeded up meanwhile
@@ -341,19 +390,23 @@ class Pace:
             rate = self._rated()
             trouble.unlearned = rate.learned(), self.bound
             if not trouble.states:
-                self._learn(now, ticket.level)
+                self._learn(ticket)
             self._close(trouble, now, kind, None)  # for a short while, as after too many at once: it may be no outage
             trouble.begin_outage(now, self._limits.overload_patience, is_overloaded=True)
             trouble.lost_sent_at = ticket.sent_at
             return True
         self._lose(trouble, kind)
-        if self._rate is not None and not trouble.states and trouble.loss_share >= LEAST_LOSS_SHARE:
-            self._rate.lost(now, ticket.sent_at)
+        if not trouble.states and trouble.loss_share >= LEAST_LOSS_SHARE:
+            rate = self._rated()
+            if rate.value is None and self._latency and ticket.level <= self._served_at_once:
+                rate.begin_at(self.bound / self._latency)
+            rate.lost(now, ticket.sent_at)
         return True
 
     def unreached(self, now: float, kind: str, ticket: Ticket) -> None:
         """A connection that failed, to a host that answered before."""
         trouble = self._troubled()
+        trouble.count.turned_away(ticket.number)
         if ticket.storm != self.storm:
             trouble.push_backs[kind] += 1
         elif trouble.is_outage:
@@ -383,10 +436,13 @@ class Pace:
         longer and longer rests, while another was answered well right after it each time."""
         trouble, rate = self._troubled(), self._rated()
         trouble.states = True
+        is_of_cycle = trouble.count.turned_away(ticket.number)
         if wait is not None and wait > self._limits.patience and trouble.overstates:
             wait = None
         if ticket.storm != self.storm:  # one more of a storm that is being heeded
             trouble.push_backs[kind] += 1
+            if not is_of_cycle:
+                rate.one_less()
             if wait is not None:
                 self.shut(now, wait)
             return False
@@ -401,7 +457,7 @@ class Pace:
         trouble.losses = 0
         trouble.is_outage = trouble.is_overloaded = False
         if trouble.rounds == 0 and trouble.lone <= 1:
-            self._learn(now, ticket.level, says_when=wait is not None)
+            self._learn(ticket, says_when=wait is not None)
         elif wait is None:
             rate.pushed_back_again(trouble.closed)
         self._close(trouble, now, kind, wait)
@@ -411,17 +467,41 @@ class Pace:
     def told_left(self, now: float, sent_at: float, remaining: int, seconds: float) -> None:
         """With a good answer, to what was sent at `sent_at`, the host says how much is left for so many seconds.
 
+        No more are out than are left: some of these may not be counted yet. When nothing is, the gate closes, and a
+        probe goes first when it opens.
+
         Nothing is, each time, and yet it answers: some put that on every answer. It is obeyed `EMPTIES_OBEYED` times,
         and then less and less; a single push-back, and it is believed for good."""
         if remaining > 0:
-            self._empties = 0
+            if sent_at >= self._emptied_at:
+                self._empties = 0
+                self._told_of(now, sent_at, remaining)
             return
         if sent_at >= self._emptied_at:
             self._empties += 1
             self._emptied_at = now
-        if self._trouble is None or not self._trouble.states:
-            seconds /= EMPTIES_DISBELIEF ** min(16, max(0, self._empties - EMPTIES_OBEYED))
+        is_believed = self._empties <= EMPTIES_OBEYED or (self._trouble is not None and self._trouble.states)
+        if is_believed:
+            self.is_probing = True
+        else:
+            seconds /= EMPTIES_DISBELIEF ** min(16, self._empties - EMPTIES_OBEYED)
+        self.left = PLENTY
         self.shut(now, seconds)
+
+    def _told_of(self, now: float, sent_at: float, remaining: int) -> None:
+        """Answers overtake each other: what was out when so few were left cannot tell of more."""
+        if sent_at >= self._left_at:
+            self.left = min(PLENTY, 2 * self.left) if remaining == self._told_left else remaining  # no countdown
+        elif remaining < self.left:
+            self.left = remaining
+        else:
+            return
+        self._told_left = remaining
+        self._left_at = now
+
+    def told_nothing(self) -> None:
+        """A good answer states no allowance: there may be none any more."""
+        self.left = min(PLENTY, 2 * self.left)
 
     def shut(self, now: float, wait: float) -> None:
         """Close the gate for `wait` seconds, `patience` at most: the host has said so."""
@@ -441,12 +521,12 @@ class Pace:
 
     def _troubled(self) -> Trouble:
         if self._trouble is None:
-            self._trouble = Trouble(self._limits)
+            self._trouble = Trouble(self._limits, self._began, self._admitted)
         return self._trouble
 
     def _rated(self) -> Rate:
         if self._rate is None:
-            self._rate = Rate(self._began, self._limits.longest_wait)
+            self._rate = Rate(self._limits.longest_wait)
         return self._rate
 
     def _lose(self, trouble: Trouble, kind: str) -> None:
@@ -477,32 +557,46 @@ class Pace:
         # The last probe goes just when patience ends.
         self.opens_at = max(self.opens_at, min(now + closed, max(now, trouble.patience_ends_at)))
 
-    def _learn(self, now: float, level: int, *, says_when: bool = False) -> None:
+    def _learn(self, ticket: Ticket, *, says_when: bool = False) -> None:
         """The first push-back after good answers: what does the host mind?"""
-        rate = self._rated()
+        rate, trouble = self._rated(), self._troubled()
+        cycle = trouble.count.end(ticket.number, ticket.sent_at)
         self._good_answers = 0
-        let_through = rate.let_through(now, self._admitted)
-        if self.storm == 0:
-            by_count = self._admitted > 0
-        else:  # who says when to come again has a clock in mind
-            rounds = 1 if self._is_climbing else ROUNDS_FOR_COUNT
-            by_count = not says_when and self._admitted >= rounds * self.bound and not rate.is_at_ceiling()
-        self._is_about_count = by_count and level > 1 and level >= self._served_at_once
-        was_climbing = self._is_climbing and self._admitted >= self.bound
-        self._is_climbing = self.storm == 0 and self._admitted < ROUNDS_FOR_COUNT * self.bound
+        self._is_about_count = self._minds_number(rate, trouble, ticket.level, says_when=says_when)
+        self._is_climbing = self.storm == 0
         if self._is_about_count:
-            self._served_at_once = level - 1
-            self.bound = min(self.bound, level - 1)
+            self._served_at_once = min(self._served_at_once, ticket.level - 1)
+            self.bound = min(self.bound, ticket.level - 1)
             self._caution = min(MOST_CAUTION, self._caution * 2)
-            if self._admitted >= FEWEST_TO_TELL:
-                rate.went_well(let_through)
-        elif let_through:
+            rate.took_in(cycle)
+            if trouble.doubt.minds_number:
+                rate.forget()
+        elif cycle.let_through > 0:
             interval = self._interval()
-            asked_at = 1 / interval if interval else level / self._latency if self._latency else 0.0
-            if was_climbing and self.bound > 1:  # the bound went well that this one was reached from
-                rate.went_well(asked_at * min(1 - 1 / self.bound, CLIMB / (CLIMB + 1)))
-            rate.pushed_back(let_through, max(let_through, asked_at), self._admitted)
+            asked_at = 1 / interval if interval else ticket.level / self._latency if self._latency else 0.0
+            if rate.value is None and self.bound != trouble.count.bound_then:
+                rate.is_steady = False
+                if cycle.admitted_since >= ROUNDS_FOR_RATE * self.bound and 0 < trouble.count.bound_then < self.bound:
+                    # The bound went well that this one was reached from.
+                    rate.went_well(asked_at * min(1 - 1 / self.bound, CLIMB / (CLIMB + 1)))
+            rate.pushed_back(cycle, asked_at)
         else:
             self.bound = max(1, self.bound // 2)
-        rate.begin_cycle(now, is_first=self.storm == 0)
         self._admitted = 0
+
+    def _minds_number(self, rate: Rate, trouble: Trouble, level: int, *, says_when: bool) -> bool:
+        """Whether this push-back is about requests at once, and not about the rate."""
+        doubt = trouble.doubt
+        if doubt.is_open:
+            return doubt.end() and level > 1
+        if self.storm == 0:
+            is_late = self._admitted > 0
+        else:  # who says when to come again has a clock in mind
+            rounds = 1 if self._is_climbing else ROUNDS_FOR_COUNT
+            is_late = not says_when and self._admitted >= rounds * self.bound and not rate.is_at_ceiling()
+        if level == 1 or not is_late or level < self._served_at_once or doubt.minds_number is False:
+            return False
+        if doubt.minds_number is None and self._caution > MOST_CERTAIN:
+            doubt.begin(level)
+            return False
+        return True

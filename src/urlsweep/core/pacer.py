@@ -62,16 +62,25 @@ _SILENT: Final = State.SILENT
 _GOOD: Final = Pressure.GOOD
 _NEXT: Final = Turn.NEXT
 _LATE: Final = Turn.LATE
+_LAST: Final = Turn.LAST
 
 STALLS_UNTIL_DEAD: Final = 3
 """Times `Limits.probes`: a host that lets itself be connected to and then says nothing may have bad pages; so many of
 them, each tried in full, say that it has nothing else."""
 
+PROBES_APART: Final = 0.5
+"""Seconds from one failure to the next that proves any more: what fails at once fails three times in a moment, and that
+may be a limit on the first requests, or a server that is just being restarted."""
+
 STALLING_AT_ONCE: Final = 3
 """URLs of such a host that are tried at once."""
 
 LATE_AT_MOST: Final = 60.0
-"""Seconds that a later try waits for the other work of its host to end."""
+"""Seconds that a later try waits for the other work of its host to end, ..."""
+
+LATE_BEFORE_END: Final = 10.0
+"""... or to come down to so many seconds of it, where the host's rate is known: two later tries, with the pauses before
+them (`Policy.retry_delays`), would else be all that a run waits for, at a host that has nothing else to do."""
 
 IDLE_GROUPS_KEPT: Final = 10_000
 """Groups without work whose limits are remembered; beyond it the ones idle longest start anew."""
@@ -90,6 +99,11 @@ _SILENT_BUCKETS: Final = (1 << _BUCKETS) - 1
 
 def _may_be_asked(host: Host[Item]) -> bool:
     return host.is_active and (host.paced_with or host).place >= 0
+
+
+def _known_rate(pace: Pace) -> float:
+    """Requests a second that a host is asked at; 0 where nobody said, and it did not."""
+    return 1 / pace.gap if pace.gap else pace.learned_rate or 0.0
 
 
 class Pacer(Generic[Item]):
@@ -145,10 +159,12 @@ class Pacer(Generic[Item]):
             self._given_up.append((host.key, item, host.given_up.evidence))
             self._retire(group, now)
             return
-        if turn is _LATE:
+        if turn >= _LATE:
             if host.late is None:
                 host.late = deque()
-            host.late.append((now, item))
+            host.late.append((now, item, turn is _LAST))
+            if host.item is NO_ITEM and host.late[0][2]:
+                self._own_pace(group).rest()
         elif host.item is NO_ITEM:
             host.item = item
         else:
@@ -170,7 +186,7 @@ class Pacer(Generic[Item]):
 
     def _put_off(self, host: Host[Item], item: Item, now: float, delay: float, turn: Turn) -> None:
         group = host.paced_with or host
-        if turn is _LATE and host.state is not _ALIVE:
+        if turn >= _LATE and host.state is not _ALIVE:
             self._silence_of(host).later += 1
         group.put_off += 1
         self.put_off += 1
@@ -206,11 +222,19 @@ class Pacer(Generic[Item]):
             return None
         place = OUT_OF_TURN
         is_witness = False
-        if self._network.is_down:
-            probe = self._next_probe(now)
-            if probe is None:
-                return None
-            host = probe
+        asked: Host[Item] | None = None  # out of turn, to see whether the network is there
+        if self._network.is_alarmed:
+            if self._network.is_down:
+                asked = self._next_probe(now)
+                if asked is None:
+                    return None
+            elif self._network.witnesses_wanted:
+                self._network.witnesses_wanted -= 1
+                asked = self._find_witness()
+                if asked is not None:
+                    self._leave_ring(asked)
+        if asked is not None:
+            host = asked
             group = host.paced_with or host
             is_witness = not group.size  # once more what it answered well
         else:
@@ -222,8 +246,9 @@ class Pacer(Generic[Item]):
             host = group = self._ready[place].after
             if group.sharing is not None:
                 host = group.sharing.next_in_turn()
-        requests = group.requests
-        pace = group.pace if requests else self._own_pace(group)
+        pace = group.pace
+        if not pace.requests:
+            pace = self._own_pace(group)
         late = host.late
         is_late = is_control = False
         if (
@@ -234,8 +259,12 @@ class Pacer(Generic[Item]):
             item = group.control
             is_control = True
         else:
-            if late and (host.item is NO_ITEM or host.state is not _ALIVE or now - late[0][0] >= LATE_AT_MOST):
-                _, item = late.popleft()
+            if late and (
+                host.state is not _ALIVE
+                or now - late[0][0] >= LATE_AT_MOST
+                or host.queued <= _known_rate(pace) * LATE_BEFORE_END
+            ):
+                _, item, _ = late.popleft()
                 is_late = True
             else:
                 item, items = host.item, host.items
@@ -247,7 +276,8 @@ class Pacer(Generic[Item]):
             group.size -= 1
             self.waiting -= 1
         level = pace.sent(now)
-        group.requests = requests + 1
+        if late and late[0][2] and host.item is NO_ITEM:
+            pace.rest()
         self.in_flight += 1
         if self._total_gap:
             # A little lateness (a busy machine's timers) is made up for, or the rate would not be reached.
@@ -263,7 +293,7 @@ class Pacer(Generic[Item]):
             self._place(group, now)
         if group.place == place >= 0:  # hosts with as much work left take turns
             self._ready[place].send_back(group)
-        return Ticket(host.key, pace.storm, level, now, is_late, is_control), item
+        return Ticket(host.key, pace.storm, level, now, pace.requests, is_late, is_control), item
 
     def release(
         self,
@@ -311,6 +341,8 @@ class Pacer(Generic[Item]):
                 group.control = item
             if isinstance(event, Reply) and event.fields:
                 self._heed_allowance(group, ticket, event, now, wall)
+            elif pace.left < pace.bound:
+                pace.told_nothing()
         else:
             is_free = self._troubled(host, ticket, event, pressure, now, wall, failed_at)
             group = host.paced_with or host
@@ -411,8 +443,12 @@ class Pacer(Generic[Item]):
 
     def limiter(self) -> Limiter:
         """What keeps the run from being faster at this moment, as far as the Pacer can tell."""
-        if self.in_flight >= self._concurrency or (self._used_buckets and self._total_gap):
+        if self._network.is_down:
+            return Limiter.NETWORK
+        if self.in_flight >= self._concurrency:
             return Limiter.SLOTS
+        if self._used_buckets and self._total_gap:
+            return Limiter.TOTAL_RATE
         if self.waiting > self.put_off:
             return Limiter.TIMEOUTS if self.in_flight and self.in_flight == self._in_flight_silent else Limiter.HOSTS
         if not self.in_flight:
@@ -493,7 +529,7 @@ class Pacer(Generic[Item]):
             group.is_silent = True
             self._in_flight_silent += group.pace.in_flight
         silence = self._silence_of(host)
-        if ticket.sent_at >= silence.failed_at:
+        if ticket.sent_at >= silence.failed_at and now >= silence.failed_at + PROBES_APART:
             silence.failed_probes += 1
             silence.failed_at = now
         is_dead = silence.failed_probes >= self._limits.probes
@@ -514,7 +550,7 @@ class Pacer(Generic[Item]):
                 self._addresses.popitem(last=False)
             address = self._addresses[key] = Address()
         address.hosts.add(host.key)
-        if ticket.sent_at >= address.failed_at:
+        if ticket.sent_at >= address.failed_at and now >= address.failed_at + PROBES_APART:
             address.rounds += 1
             address.failed_at = now
         if address.rounds >= self._limits.probes:
@@ -527,8 +563,10 @@ class Pacer(Generic[Item]):
     def _heed_allowance(self, group: Host[Item], ticket: Ticket, event: Reply, now: float, wall: float) -> None:
         """Close the gate before the host has to push back, where it says that nothing is left for a while."""
         stated = allowance(event, wall)
-        # What is out already is counted, or not yet: nobody knows, so it is left out of it.
-        if stated is not None and 0 < stated.seconds <= self._limits.patience:
+        if stated is None:
+            if group.pace.left < group.pace.bound:
+                group.pace.told_nothing()
+        elif 0 < stated.seconds <= self._limits.patience:
             group.pace.told_left(now, ticket.sent_at, stated.remaining, stated.seconds)
 
     # -- given up
@@ -664,7 +702,6 @@ class Pacer(Generic[Item]):
         group.control = None
         group.size += host.size
         group.put_off += host.put_off
-        group.requests += host.requests
         group.held += host.held
         group.pace.join(host.pace)
         sharing.admit(host)
@@ -700,7 +737,8 @@ class Pacer(Generic[Item]):
         sharing = group.sharing
         if group.is_active if sharing is None else sharing.active:
             pace = group.pace
-            if pace.in_flight < pace.bound and not (pace.is_probing and pace.in_flight):
+            in_flight = pace.in_flight
+            if in_flight < pace.bound and (not in_flight or (in_flight < pace.left and not pace.is_probing)):
                 if pace.opens_at <= now:
                     if group.held_since >= 0.0:
                         group.held += now - group.held_since
@@ -760,7 +798,7 @@ class Pacer(Generic[Item]):
                     self._retire(group, now)
                 continue
             _, _, host, item, turn = timer
-            if turn is _LATE and host.silence is not None:
+            if turn >= _LATE and host.silence is not None:
                 host.silence.later -= 1
             (host.paced_with or host).put_off -= 1
             self.put_off -= 1

@@ -12,5 +12,6 @@ class Ticket(msgspec.Struct, frozen=True, gc=False):
     storm: int  # how many push-backs the host had heeded
     level: int  # requests that were out at once, this one included
     sent_at: float  # on the caller's clock
+    number: int = 0  # of the group's requests, from 1 on
     is_late: bool = False  # a later try: it had trouble before
     is_control: bool = False  # for an item that was answered well before: only how the host answers it is of interest

@@ -11,11 +11,17 @@ from collections import Counter
 from typing import Final
 
 from urlsweep.core.blame import Blame
+from urlsweep.core.bucket import Count
+from urlsweep.core.doubt import Doubt
 from urlsweep.core.limits import Limits
 
 LOSSES_IN_A_ROW: Final = 3
 """Failed connections or 503s without a good answer in between that halve a bound. Among good answers they are a few
 bad pages or bad moments, and cost the bound one each."""
+
+CONTROLS_FIRST: Final = 2
+"""Times in a row that a control ends an outage, and nothing but it is answered: from then on a page goes first. Where a
+limit lets one request through in a while, a control that always goes first takes what the pages are waiting for."""
 
 LOSS_SHARE: Final = 0.25
 """Of the last answers, about sixteen: with so many 503s it is the host and not its pages, ..."""
@@ -34,6 +40,9 @@ class Trouble:
         "_pushed_since",
         "blame",
         "closed",
+        "controls",
+        "count",
+        "doubt",
         "is_compared",
         "is_outage",
         "is_overloaded",
@@ -52,9 +61,12 @@ class Trouble:
         "unlearned",
     )
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, began: float, answered: int = 0) -> None:
+        """`began`: when the host was first asked. `answered`: requests to it that were answered before."""
         self._limits = limits
-        self.blame = Blame()
+        self.blame = Blame(answered)
+        self.count = Count(began)  # of what is let through, from one push-back to the next
+        self.doubt = Doubt()  # whether it minds the number at once
         self.push_backs: Counter[str] = Counter()  # by their kind
         # -- in a row
         self.rounds = 0  # push-backs heeded, since the last answer
@@ -67,6 +79,7 @@ class Trouble:
         self._outage_since = 0.0
         self._outage_patience = 0.0  # seconds from then on
         self.unlearned: tuple[tuple[float | None, float], int] | None = None  # the rate and the bound before it
+        self.controls = 0  # times that what ended one was answered well before, and nothing else was since
         self.lost_sent_at = math.inf  # when that was sent with which it was noticed, the last time
         # -- 503s and failed connections among good answers
         self.losses = 0  # in a row
@@ -98,8 +111,10 @@ class Trouble:
         self.loss_share = 0.0
         return True
 
-    def answered_well(self, now: float, sent_at: float, *, is_first: bool) -> None:
+    def answered_well(self, now: float, sent_at: float, *, is_first: bool, is_control: bool) -> None:
         """A good answer; `is_first`: its page has never failed."""
+        if not is_control and self.controls < CONTROLS_FIRST:
+            self.controls = 0
         if now < self.told_until and sent_at > self.pushed_at:
             self.overstates = True
         self.blame.good(sent_at, is_first=is_first)
@@ -130,6 +145,11 @@ class Trouble:
     def is_given_up(self, now: float) -> bool:
         """Whether patience has ended: push-back or no connection, and nothing else, for as long as it goes."""
         return self.rounds > 0 and now >= self.patience_ends_at
+
+    @property
+    def wants_control(self) -> bool:
+        """Whether the next probe should be what was answered well before: see `Pace.wants_control`."""
+        return self.is_overloaded and self.rounds % 2 == (self.controls < CONTROLS_FIRST)
 
     @property
     def patience_ends_at(self) -> float:

@@ -10,4 +10,5 @@ class Turn(IntEnum):
 
     FIRST = 0  # before the others: it goes on with a URL already begun
     NEXT = 1  # behind those that wait already
-    LATE = 2  # after all other work of its host: a later try, when what went wrong has had time to pass
+    LATE = 2  # after other work of its host, or near its end: a later try, when what went wrong has had time to pass
+    LAST = 3  # likewise, and not close behind another request: the try that decides

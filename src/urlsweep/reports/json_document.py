@@ -88,6 +88,7 @@ def summary_object(summary: Summary) -> dict[str, object]:
                 "requests": slowed.requests,
                 "at_once": slowed.at_once,
                 "rate": None if slowed.rate is None else round(slowed.rate, 3),
+                "cause": str(slowed.cause),
                 "held_seconds": round(slowed.held, 3),
                 "push_backs": dict(slowed.push_backs),
                 "is_given_up": slowed.is_given_up,

@@ -11,7 +11,7 @@ import textwrap
 from collections.abc import Callable, Iterator
 from typing import Final, assert_never
 
-from urlsweep.core.bottleneck import Bottleneck, Limiter, SlowedHost
+from urlsweep.core.bottleneck import Bottleneck, Cause, Limiter, SlowedHost
 from urlsweep.core.limits import Limits
 from urlsweep.core.summary import Summary
 from urlsweep.reports.escaping import escape_terminal
@@ -67,8 +67,12 @@ def _cause(limiter: Limiter, limits: Limits | None) -> str:
     match limiter:
         case Limiter.SLOTS:
             slots = f"all {limits.concurrency:,} slots taken" if limits is not None else "every slot taken"
-            is_rated = limits is not None and limits.total_rate is not None
-            return f"{slots} (--concurrency)" + (", or --total-rate reached" if is_rated else "")
+            return f"{slots} (--concurrency)"
+        case Limiter.TOTAL_RATE:
+            most = f": {pace(limits.total_rate)}" if limits is not None and limits.total_rate is not None else ""
+            return f"--total-rate{most} in all"
+        case Limiter.NETWORK:
+            return "your network: nobody answered, and only probes were sent"
         case Limiter.HOSTS:
             return "hosts' own limits"
         case Limiter.INPUT:
@@ -154,7 +158,7 @@ def _limit_found(slowed: SlowedHost) -> str:
 
 
 def _lesson(slowed: SlowedHost) -> str:
-    """The push-backs by kind, the most frequent first, and whether the host was given up."""
+    """The push-backs by kind, the most frequent first, and whether the host was given up; without any, what it was."""
     kinds = sorted(slowed.push_backs.items(), key=lambda item: (-item[1], item[0]))
     text = ", ".join(f"{count:,} x {escape_terminal(kind)}" for kind, count in kinds[:PUSH_BACKS_PER_HOST])
     left = sum(count for _, count in kinds[PUSH_BACKS_PER_HOST:])
@@ -162,4 +166,13 @@ def _lesson(slowed: SlowedHost) -> str:
         text += f" and {left:,} others"
     if slowed.is_given_up:
         return f"given up: {text}" if text else "given up"
-    return text or "none"
+    return text or _WITHOUT_PUSH_BACK[slowed.cause]
+
+
+_WITHOUT_PUSH_BACK: Final = {
+    Cause.HOST: "none",
+    Cause.ALLOWANCE: "none: it said what was left",
+    Cause.SETTING: "none: a bound that was set",
+    Cause.DEFAULT: "none: --per-host's default",
+    Cause.GROWTH: "none: still growing",
+}

@@ -11,6 +11,10 @@ KEEPALIVE_SECONDS: Final = 15.0
 """Idle connections are kept this long: a host whose turn comes again within seconds finds its own. Servers keep theirs
 between 5 s (Apache) and 75 s (nginx); one that was closed sooner costs a silent second connection."""
 
+SOCKETS_PER_REQUEST: Final = 2
+"""Sockets that may be open for each request that may be under way: one is its own; the other is a second address that
+is raced (RFC 8305), an attempt to connect that an earlier request left, or an idle connection."""
+
 DRAIN_BYTES: Final = 64 * 1024
 """A body of a known length up to this is read to keep its connection: about what a new TLS connection costs in time."""
 

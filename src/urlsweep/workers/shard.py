@@ -79,7 +79,7 @@ class _ShardPacer(Pacer[Job]):
             self._tell(NetworkMet())
 
     def network_answered(self, host_key: str, sent_at: float) -> None:
-        is_news = self._network.is_alarmed
+        is_news = bool(self._network.suspects)
         super().network_answered(host_key, sent_at)
         if is_news:
             self._tell(NetworkAnswered(host_key, sent_at))

@@ -1,7 +1,6 @@
 """Attempts to connect that go on after their request: who takes them over, when they end, what they count for.
 
-The hosts are listeners on loopback whose queue is full: Linux drops every attempt that comes on top, and sends it
-again after a second; what has been accepted by then makes room for it.
+The hosts accept late: see `tests.transport.full`.
 """
 
 from __future__ import annotations
@@ -9,48 +8,24 @@ from __future__ import annotations
 import asyncio
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.transport.full import Full
 
 from urlsweep.core.model import Failure, Reason, Reply, Request
 from urlsweep.transport.lean import transport as lean
+from urlsweep.transport.lean.poller import poller
+from urlsweep.transport.lean.race import Race
 from urlsweep.transport.lean.transport import LeanTransport
 from urlsweep.transport.options import TransportOptions
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a full queue of connections refuses")
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-
-
-class Full:
-    """A listener whose queue is full, until `accept`."""
-
-    def __init__(self) -> None:
-        self._opened = ExitStack()
-        self._listener = self._opened.enter_context(socket.socket())
-        self._listener.bind(("127.0.0.1", 0))
-        self._listener.listen(0)
-        self._opened.enter_context(socket.socket()).connect(self._listener.getsockname())
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}/"
-
-    def drain(self) -> None:
-        """Let the next attempt in."""
-        self._opened.enter_context(closing(self._listener.accept()[0]))
-
-    async def accept(self) -> socket.socket:
-        """The next one that was let in."""
-        self._listener.setblocking(False)
-        async with asyncio.timeout(10):
-            accepted, _ = await asyncio.get_running_loop().sock_accept(self._listener)
-        accepted.setblocking(False)
-        return self._opened.enter_context(closing(accepted))
-
-    def close(self) -> None:
-        self._opened.close()
 
 
 @pytest.fixture
@@ -184,6 +159,78 @@ async def test_no_more_go_on_than_there_are_requests_at_once() -> None:
         assert open_sockets() == before + 2
         await transport.aclose()
         assert open_sockets() < before
+
+
+async def test_one_that_was_joined_counts_on() -> None:
+    with ExitStack() as stack:
+        hosts = [stack.enter_context(closing(Full())) for _ in range(3)]
+        transport = made(concurrency=2)
+        for host in hosts[:2]:
+            assert (await unaccepted(transport, early(host.url))).under_way
+        joined = transport.start(last(hosts[0].url, 5.0), lambda _: None)
+        assert not (await unaccepted(transport, early(hosts[2].url))).under_way  # beside it, and the one that is left
+        joined.cancel()
+        assert (await unaccepted(transport, early(hosts[2].url))).under_way
+        await transport.aclose()
+
+
+async def test_there_are_never_more_sockets_than_two_for_each_request() -> None:
+    with ExitStack() as stack:
+        late, *others = [stack.enter_context(closing(Full())) for _ in range(3)]
+        transport = made(concurrency=1)
+        before = open_sockets()
+        assert (await unaccepted(transport, early(late.url))).under_way
+        handles = []
+        for count, other in enumerate(others, start=1):  # one more than there may be, so that it gets tight
+            handles.append(transport.start(last(other.url, 5.0), lambda _: None))
+            assert open_sockets() == before + 2, count
+        for handle in handles:
+            handle.cancel()
+        asked = asyncio.create_task(transport.send(last(late.url, reach=0.0)))  # it has lost time, and is waited for
+        late.drain()
+        await answer(await late.accept())
+        assert isinstance(await asked, Reply)
+        await transport.aclose()
+
+
+class Crowded:
+    """Room for no more sockets, or for some."""
+
+    attempts = 0
+    has_room = False
+
+    def make_room(self) -> bool:
+        return self.has_room
+
+
+class Waiting:
+    def on_connected(self, sock: socket.socket, address: str) -> None:
+        raise AssertionError(address)
+
+    def on_failed(self, errnos: Sequence[int]) -> None:
+        raise AssertionError(errnos)
+
+
+async def test_a_third_address_waits_for_room_and_a_second_does_not() -> None:
+    loop, room = asyncio.get_running_loop(), Crowded()
+    with closing(Full("0.0.0.0")) as full:
+        watching = poller(loop, lambda error: None)
+        addresses = [f"127.0.0.{number}" for number in range(1, 5)]
+        race = Race(loop, watching, room, addresses, full.port, Waiting())
+        race.start()
+        for count in (2, 2, 2):
+            race.on_due()
+            assert room.attempts == count
+            assert race.due is not None
+        assert race.untried == addresses[2:]
+        room.has_room = True
+        race.on_due()
+        race.on_due()
+        assert room.attempts == 4
+        assert race.due is None
+        race.cancel()
+        assert room.attempts == 0
+        watching.aclose()
 
 
 async def test_idle_connections_make_room(full: Full) -> None:

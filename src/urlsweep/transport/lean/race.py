@@ -3,7 +3,8 @@
 Contract: one attempt at a time while each fails quickly; one that takes longer than ATTEMPT_DELAY gets company. Ends
 with one call, of `on_connected` or of `on_failed`, or none after `cancel`; never from within `start` or `join`.
 Whoever wants the connection may leave before: attempts that go on are there for whoever joins next (see `leave`).
-Not in here: look-ups, TLS, the clock: the owner calls `on_due` when `due` has come.
+Not in here: look-ups, TLS, how many sockets there may be (`Room`), the clock: the owner calls `on_due` when `due` has
+come.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from collections.abc import Sequence
 from itertools import chain, zip_longest
 from typing import Final, Protocol
 
+from urlsweep.transport.bounds import SOCKETS_PER_REQUEST
+from urlsweep.transport.failures import OUR_SHORTAGES
 from urlsweep.transport.lean.poller import Poller
 
 ATTEMPT_DELAY: Final = 0.25
@@ -37,6 +40,17 @@ class Racer(Protocol):
 
     def on_failed(self, errnos: Sequence[int]) -> None:
         """No address could be connected to."""
+
+
+class Room(Protocol):
+    """Where all races get their sockets."""
+
+    attempts: int
+    """Sockets of all races: of attempts that are under way, or came to stand and were not wanted yet."""
+
+    def make_room(self) -> bool:
+        """Whether there is room for one more socket; something that nobody uses is ended for it. Each race may have
+        `SOCKETS_PER_REQUEST` all the same: an address of each family."""
 
 
 class _Attempt:
@@ -64,6 +78,7 @@ class Race:
         "_poller",
         "_port",
         "_racer",
+        "_room",
         "_waiting",
         "_winner",
         "due",
@@ -72,11 +87,18 @@ class Race:
     )
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, poller: Poller, addresses: Sequence[str], port: int, racer: Racer
+        self,
+        loop: asyncio.AbstractEventLoop,
+        poller: Poller,
+        room: Room,
+        addresses: Sequence[str],
+        port: int,
+        racer: Racer,
     ) -> None:
         """`addresses`, at least one, best first; the families take turns (RFC 8305 section 4)."""
         self._loop = loop
         self._poller = poller
+        self._room = room
         self._waiting = deque(_interleaved(addresses))
         self._port = port
         self._racer: Racer | None = racer
@@ -110,16 +132,11 @@ class Race:
         self.due = None
         self._racer = None
         if self._winner is not None:
-            self._poller.close(self._winner.sock)
+            self._close(self._winner)
             self._winner = None
         self._close_all()
 
     # -- what goes on when nobody is there
-
-    @property
-    def size(self) -> int:
-        """Sockets."""
-        return len(self._attempts) + (self._winner is not None)
 
     @property
     def is_over(self) -> bool:
@@ -138,7 +155,7 @@ class Race:
         going_on = older or alive
         for attempt in self._attempts:
             if attempt not in going_on:
-                self._poller.close(attempt.sock)
+                self._close(attempt)
         self._attempts = going_on
         self._racer = None
         self._waiting.clear()
@@ -168,11 +185,16 @@ class Race:
             return
         self._is_over = True
         self._winner = None
+        self._room.attempts -= 1
         racer.on_connected(winner.sock, winner.address)
+
+    def _close(self, attempt: _Attempt) -> None:
+        self._room.attempts -= 1
+        self._poller.close(attempt.sock)
 
     def _close_all(self) -> None:
         for attempt in self._attempts:
-            self._poller.close(attempt.sock)
+            self._close(attempt)
         self._attempts.clear()
 
     def on_attempt_end(self, attempt: _Attempt, number: int) -> None:
@@ -180,7 +202,7 @@ class Race:
         if self._is_over:
             return
         if attempt is self._winner:  # closed, or spoken on, before anybody wanted it: no good any more
-            self._poller.close(attempt.sock)
+            self._close(attempt)
             self._winner = None
             if self._racer is None:
                 self._is_over = True
@@ -190,7 +212,7 @@ class Race:
         self._attempts.remove(attempt)
         racer = self._racer
         if number:
-            self._poller.close(attempt.sock)
+            self._close(attempt)
             self._errnos.append(number)
             if self._waiting or not self._attempts:
                 self._try_next()
@@ -204,16 +226,22 @@ class Race:
             return
         self._is_over = True
         self.due = None
+        self._room.attempts -= 1
         racer.on_connected(attempt.sock, attempt.address)
 
     def _try_next(self) -> None:
         while self._waiting:
-            address = self._waiting.popleft()
-            number = self._try(address)
-            if not number:
-                self.due = self._loop.time() + ATTEMPT_DELAY if self._waiting else None
+            has_room = self._room.make_room() or len(self._attempts) < SOCKETS_PER_REQUEST
+            number = self._try(self._waiting[0]) if has_room else errno.EMFILE
+            if number in OUR_SHORTAGES and self._attempts:  # it was not tried: again when others have had their time
+                self.due = self._loop.time() + ATTEMPT_DELAY
                 return
-            self._errnos.append(number)
+            self._waiting.popleft()
+            if number:
+                self._errnos.append(number)
+                continue
+            self.due = self._loop.time() + ATTEMPT_DELAY if self._waiting else None
+            return
         self.due = None
         if not self._attempts and not self._is_over:
             if self._racer is None:
@@ -246,6 +274,7 @@ class Race:
             return number
         attempt = _Attempt(self, sock, address, self._loop.time())
         self._attempts.append(attempt)
+        self._room.attempts += 1
         self._poller.watch(sock, attempt, writing=True)
         return 0
 

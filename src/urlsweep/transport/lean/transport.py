@@ -70,9 +70,9 @@ class LeanTransport:
         self._calls: set[Call] = set()
         self._connections: set[Connection] = set()
         self._kept: OrderedDict[Connection, None] = OrderedDict()  # longest idle first
-        # Attempts to connect that go on after their request, with their sockets when they were left; the longest first.
-        self._left: dict[Race, tuple[Origin, int]] = {}
-        self._left_sockets = 0
+        self._left: dict[Race, Origin] = {}  # attempts to connect that go on after their request; the longest first
+        self.attempts = 0  # see `Room`
+        self._most_sockets = bounds.SOCKETS_PER_REQUEST * options.concurrency
         self._timer: asyncio.TimerHandle | None = None
         self._tls_context: ssl.SSLContext | None = None  # made at the first https request
         self._certificates: CertificateReader | None = None  # made when the first one is refused
@@ -144,7 +144,7 @@ class LeanTransport:
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
         if self._lookups is not None:
             self._lookups.close()
-        for race, (origin, _) in list(self._left.items()):
+        for race, origin in list(self._left.items()):
             self._end_left(race, origin)
         for connection in list(self._connections):
             connection.close()
@@ -230,7 +230,7 @@ class LeanTransport:
             self.lookups.on_tick(now)
         while self._kept and next(iter(self._kept)).idle_since + bounds.KEEPALIVE_SECONDS < now:
             next(iter(self._kept)).close()
-        for race, (origin, _) in list(self._left.items()):
+        for race, origin in list(self._left.items()):
             if race.is_over or race.ends_at <= now:
                 self._end_left(race, origin)
         is_needed = bool(self._calls or self._kept or self._left or is_looking_up) and not self._is_closed
@@ -242,46 +242,63 @@ class LeanTransport:
         """A connection for `call`: a new one, beside what earlier requests to `origin` have left."""
         while origin.left:
             race = origin.left.popleft()
-            self._forget_left(race)
+            del self._left[race]
             if not race.is_over:
                 race.join(call, addresses)
                 return race
             origin.is_slow |= race.is_late
-        race = Race(self._loop, self.poller, addresses, origin.port, call)
+        race = Race(self._loop, self.poller, self, addresses, origin.port, call)
         race.start()
         return race
 
     def leave_race(self, origin: Origin, race: Race, seconds: float) -> float:
-        """Let the attempts of `race` go on, each for `seconds` in all, where there is room for them: sockets that
-        nobody uses, idle connections and these, are as many as there are requests at once, at the most.
+        """Let the attempts of `race` go on, each for `seconds` in all, where there is room for them: all that is open
+        beyond a socket for each request is as much as there may be requests, at the most. Idle connections give way.
 
         Gives how long they have been under way. 0: there is no room, or there are none; they are closed.
         """
         under_way = race.leave(seconds)
         if not under_way:
             return 0.0
-        if self._left_sockets + race.size > self._options.concurrency:
-            race.cancel()
-            return 0.0
+        beside = self._open_sockets - (len(self._calls) - 1)  # its own request is about to end
+        if beside > self._options.concurrency:
+            excess = beside - self._options.concurrency
+            if excess > len(self._kept):
+                race.cancel()
+                return 0.0
+            self.drop_kept(keep=len(self._kept) - excess)
         origin.left.append(race)
-        self._left[race] = (origin, race.size)
-        self._left_sockets += race.size
-        self.drop_kept(keep=self._options.concurrency - self._left_sockets)
+        self._left[race] = origin
         return under_way
+
+    @property
+    def _open_sockets(self) -> int:
+        return len(self._connections) + self.attempts
+
+    def make_room(self) -> bool:
+        """See `Room.make_room`: of what nobody uses, idle connections go first, then what was left longest ago."""
+        while self._open_sockets >= self._most_sockets:
+            if self._kept:
+                next(iter(self._kept)).close()
+            elif self._left:
+                self._lose_left(*next(iter(self._left.items())))
+            else:
+                return False
+        return True
 
     def drop_unused(self) -> None:
         """End whatever nobody uses at this moment."""
         self.drop_kept(keep=0)
-        for race, (origin, _) in list(self._left.items()):
-            self._end_left(race, origin)
-            origin.is_slow = True  # for all that is known
+        for race, origin in list(self._left.items()):
+            self._lose_left(race, origin)
 
-    def _forget_left(self, race: Race) -> None:
-        _, sockets = self._left.pop(race)
-        self._left_sockets -= sockets
+    def _lose_left(self, race: Race, origin: Origin) -> None:
+        """End what was not to end yet."""
+        self._end_left(race, origin)
+        origin.is_slow = True  # for all that is known
 
     def _end_left(self, race: Race, origin: Origin) -> None:
-        self._forget_left(race)
+        del self._left[race]
         origin.left.remove(race)
         origin.is_slow |= race.is_late
         race.cancel()
@@ -304,9 +321,8 @@ class LeanTransport:
         connection.idle_since = self._loop.time()
         connection.origin.idle.append(connection)
         self._kept[connection] = None
-        room = self._options.concurrency - self._left_sockets
-        if len(self._kept) > room:
-            self.drop_kept(keep=room)
+        if len(self._kept) > self._options.concurrency:
+            self.drop_kept(keep=self._options.concurrency)
 
     def forget(self, connection: Connection) -> None:
         """See `Pool.forget`."""
