@@ -493,7 +493,8 @@ class Pacer(Generic[Item]):
         if ticket.sent_at >= host.failed_at and now >= host.failed_at + PROBES_APART:
             host.failed_probes += 1
             host.failed_at = now
-        is_dead = host.failed_probes >= self._limits.probes
+        # While an attempt to connect goes on, nothing is decided.
+        is_dead = host.failed_probes >= self._limits.probes and not event.under_way
         if pressure is not Pressure.UNREACHED:
             host.stalls += 1
             is_dead = is_dead and host.stalls >= STALLS_UNTIL_DEAD * self._limits.probes
@@ -514,7 +515,7 @@ class Pacer(Generic[Item]):
         if ticket.sent_at >= address.failed_at and now >= address.failed_at + PROBES_APART:
             address.rounds += 1
             address.failed_at = now
-        if address.rounds >= self._limits.probes:
+        if address.rounds >= self._limits.probes and not event.under_way:
             for host_key in address.hosts:
                 other = self._hosts.get(host_key)
                 if other is not None and other.state is _SILENT:
