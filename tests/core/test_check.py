@@ -855,18 +855,34 @@ def test_the_last_try_waits_in_full_where_nothing_goes_on(between: Reply | Failu
 
 
 @pytest.mark.parametrize(("under_way", "whole"), [(0.0, 10.0), (4.0, EARLY_CONNECT)])
-def test_a_url_that_is_parked_for_want_of_a_connection_waits_in_full_unless_an_attempt_goes_on(
+def test_a_host_that_answered_before_and_accepts_late_is_waited_for_in_full_unless_an_attempt_goes_on(
     under_way: float, whole: float
 ) -> None:
-    """It costs no try: none would ever be the last, and a host that takes 5 s to accept would never be met."""
-    check, chance = Check(url(START), PLAIN, HeadTrust()), random.Random(0)
-    check.first()
+    """Parking costs no try: none would ever be the last, and a host that takes 5 s to accept would never be met."""
+    trust, chance = HeadTrust(), random.Random(0)
+    check, other = Check(url(START), PLAIN, trust), Check(url("http://other.test/"), PLAIN, trust)
+    assert check.first().request.connect_timeout == EARLY_CONNECT
     step = check.next(unaccepted(4.0, under_way), WALL, chance, is_free=True)
     assert isinstance(step, Ask)
     assert step.request.connect_timeout == whole
-    step = check.next(f(Reason.CONNECT_REFUSED), WALL, chance, is_free=True)  # that was told at once
+    assert Check(url(f"{START}another"), PLAIN, trust).first().request.connect_timeout == whole
+    assert other.first().request.connect_timeout == EARLY_CONNECT
+
+
+def test_what_was_refused_at_once_says_nothing_of_how_long_a_host_takes_to_accept() -> None:
+    check, chance = Check(url(START), PLAIN, HeadTrust()), random.Random(0)
+    check.first()
+    step = check.next(f(Reason.CONNECT_REFUSED), WALL, chance, is_free=True)
     assert isinstance(step, Ask)
     assert step.request.connect_timeout == EARLY_CONNECT
+
+
+def test_only_so_many_slow_hosts_are_remembered() -> None:
+    trust = HeadTrust()
+    for number in range(HeadTrust.HOSTS_KEPT + 1):
+        trust.accepts_slowly(f"{number}.test:80")
+    assert not trust.is_slow("0.test:80")
+    assert trust.is_slow("1.test:80")
 
 
 def test_what_goes_on_at_one_host_says_nothing_of_the_next() -> None:

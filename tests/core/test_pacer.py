@@ -9,6 +9,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
+import msgspec
 import pytest
 
 import urlsweep.core.pacer as pacer_module
@@ -703,6 +704,17 @@ def test_a_dead_host_is_told_by_one_urls_tries(event: Failure) -> None:
     give_back(pacer, [probe], event, now + 404.0)
     assert given_up(pacer) == ["and another"]  # one failure is enough
     assert (pacer.waiting, pacer.put_off, pacer.in_flight) == (1, 1, 0)
+
+
+def test_while_an_attempt_to_connect_goes_on_no_host_is_dead() -> None:
+    pacer, now = fresh(a=9), 0.0
+    goes_on = msgspec.structs.replace(SHUT, under_way=4.0)
+    for _ in range(5):
+        pacer.release(one(pacer, now), goes_on, now + 4.0, 0.0)
+        now += 4.0
+    assert given_up(pacer) == []
+    pacer.release(one(pacer, now), SHUT, now + 10.0, 0.0)
+    assert len(given_up(pacer)) == 3
 
 
 def test_a_dead_host_that_is_there_much_later_is_asked_as_a_good_one() -> None:

@@ -218,15 +218,18 @@ class HeadTrust:
 
     HEAD that is pushed back proves no limit: until something succeeds, what is asked next is asked by GET. Some push
     back every HEAD, and would be given up without ever having been asked what they answer.
+
+    It also knows which hosts take longer to accept a connection than the tries that are not the last have for it.
     """
 
     LIMIT: Final = 2
     HOSTS_KEPT: Final = 65_536  # the ones met longest ago are forgotten first; forgetting costs one HEAD
 
-    __slots__ = ("_heads",)
+    __slots__ = ("_heads", "_slow")
 
     def __init__(self) -> None:
         self._heads: OrderedDict[str, _Head] = OrderedDict()  # of hosts that there is something to say of
+        self._slow: dict[str, None] = {}
 
     def is_trusted(self, host_key: str) -> bool:
         """Whether HEAD is worth sending to this host, now."""
@@ -251,6 +254,16 @@ class HeadTrust:
         elif head.is_doubted:
             head.refuted += 1
         head.is_doubted = False
+
+    def accepts_slowly(self, host_key: str) -> None:
+        """It has answered before, and a connection was not accepted in `EARLY_CONNECT`, nor does the attempt go on."""
+        self._slow[host_key] = None
+        if len(self._slow) > self.HOSTS_KEPT:
+            del self._slow[next(iter(self._slow))]
+
+    def is_slow(self, host_key: str) -> bool:
+        """Whether every request to it has the whole of `connect_timeout`."""
+        return host_key in self._slow
 
     def _met(self, host_key: str) -> _Head:
         head = self._heads.setdefault(host_key, _Head())
@@ -468,7 +481,7 @@ class Check:
     def _request(self) -> Request:
         url, policy = self._current, self._policy
         waited = self._waited if url.host_key == self._waited_for else 0.0
-        is_last = self._tries_used + 1 >= policy.tries or self._was_cut_short
+        is_last = self._tries_used + 1 >= policy.tries or self._trust.is_slow(url.host_key)
         connect_timeout, reach_timeout, attempt_timeout = _times(
             policy.connect_timeout, policy.timeout, is_last, waited
         )
@@ -488,13 +501,6 @@ class Check:
             reach_timeout=reach_timeout,
             attempt_timeout=attempt_timeout,
         )
-
-    @property
-    def _was_cut_short(self) -> bool:
-        """Whether it was parked for want of a connection, and no attempt at one goes on. That cost no try, so that
-        none would ever be the last: a host that takes long to accept, and has answered, is waited for in full."""
-        event = self._parked_after
-        return isinstance(event, Failure) and event.reason is Reason.CONNECT_TIMEOUT and not event.under_way
 
     def _fields(self, url: Url) -> Fields:
         policy = self._policy
@@ -584,6 +590,9 @@ class Check:
             return None
         self._parks += 1
         self._parked_after = event
+        if isinstance(event, Failure) and event.reason is Reason.CONNECT_TIMEOUT and not event.under_way:
+            # That cost no try, so that none would ever be the last, which waits in full.
+            self._trust.accepts_slowly(self._current.host_key)
         self._head_said_no = False
         if self._method == "HEAD" and pressure is Pressure.PUSH_BACK:
             self._trust.pushed_back(self.url.host_key)

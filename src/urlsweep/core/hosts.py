@@ -82,7 +82,7 @@ class Host(Generic[Item]):
         self.state = _NEW
         self.item: Item = NO_ITEM  # the one that is next: most hosts have no more, and need no queue
         self.items: list[Item] | deque[Item] | None = None  # that come behind it; see `SHORT_QUEUE`
-        self.late: deque[tuple[float, Item, bool]] | None = None  # with when each came in, and whether it is the last
+        self.late: deque[tuple[float, Item, bool]] | None = None  # with when each came in; whether it is a last try
         self.in_flight = 0  # requests that are out, until it has answered
         self.is_active = False  # has something to ask
         self.is_failing = False  # its last answer was none, or push-back

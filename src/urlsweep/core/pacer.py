@@ -532,7 +532,8 @@ class Pacer(Generic[Item]):
         if ticket.sent_at >= silence.failed_at and now >= silence.failed_at + PROBES_APART:
             silence.failed_probes += 1
             silence.failed_at = now
-        is_dead = silence.failed_probes >= self._limits.probes
+        # While an attempt to connect goes on, nothing is decided.
+        is_dead = silence.failed_probes >= self._limits.probes and not event.under_way
         if pressure is not Pressure.UNREACHED:
             silence.stalls += 1
             is_dead = is_dead and silence.stalls >= STALLS_UNTIL_DEAD * self._limits.probes
@@ -553,7 +554,7 @@ class Pacer(Generic[Item]):
         if ticket.sent_at >= address.failed_at and now >= address.failed_at + PROBES_APART:
             address.rounds += 1
             address.failed_at = now
-        if address.rounds >= self._limits.probes:
+        if address.rounds >= self._limits.probes and not event.under_way:
             for host_key in address.hosts:
                 other = self._hosts.get(host_key)
                 if other is not None and other.state is _SILENT:

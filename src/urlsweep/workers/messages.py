@@ -67,7 +67,7 @@ class Move(_Message, frozen=True, tag=True):
 
 
 class Trusted(_Message, frozen=True, tag=True):
-    """To the shard of `host_key`: what a job of its own, which had moved, found out about HEAD (see `HeadTrust`)."""
+    """To the shard of `host_key`: what a job of its own, which had moved, found out about it (see `HeadTrust`)."""
 
     host_key: str
     news: str  # the name of HeadTrust's method

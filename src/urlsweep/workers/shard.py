@@ -65,6 +65,10 @@ class _TrustElsewhere(HeadTrust):
     def succeeded(self, host_key: str, method: str) -> None:
         self._tell(Trusted(host_key, "succeeded", method))
 
+    def accepts_slowly(self, host_key: str) -> None:
+        super().accepts_slowly(host_key)
+        self._tell(Trusted(host_key, "accepts_slowly"))
+
 
 class _ShardPacer(Pacer[Job]):
     """Tells the other shards what it meets of the network that could matter to them, and hears what they do."""
@@ -174,6 +178,8 @@ class ShardAsking(Asking):
                 self._trust.succeeded(host_key, method)
             case Trusted(host_key, "pushed_back"):
                 self._trust.pushed_back(host_key)
+            case Trusted(host_key, "accepts_slowly"):
+                self._trust.accepts_slowly(host_key)
             case Trusted(host_key):
                 self._trust.contradicted(host_key)
             case _:
