@@ -119,7 +119,7 @@ def test_workers_import_what_the_engine_does() -> None:
         }
         allowed = {"urlsweep", "urlsweep.asking", "urlsweep.transport", "urlsweep.transport.options"}
         if name == "urlsweep.workers.__main__":  # a process of its own
-            allowed |= {"urlsweep.collector", "urlsweep.transport.choice"}
+            allowed |= {"urlsweep.collector", "urlsweep.timing", "urlsweep.transport.choice"}
         assert foreign <= allowed, name
     for name in MODULES:
         if any(within(imported, "workers") for imported in ours(name)) and not within(name, "workers"):

@@ -68,8 +68,7 @@ def check(
     namespace = parser.read(arguments)
     configured = configuration(namespace)
     with importing():  # what runs, only now
-        import asyncio
-
+        from urlsweep import timing
         from urlsweep.cli.interruption import Interruption
         from urlsweep.cli.journaling import NewRun
         from urlsweep.cli.running import CheckRun
@@ -84,7 +83,7 @@ def check(
     try:
         run = CheckRun(namespace.inputs, settings, console, open_transport, stdin, keeping=keeping)
         with Interruption() as interruption:
-            return asyncio.run(run.run(interruption))
+            return timing.run(run.run(interruption))
     except (SettingsError, TransportOptionError) as error:  # of files that are named: read only when they are needed
         raise configured.placed(error) from None
 

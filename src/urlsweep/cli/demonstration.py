@@ -7,11 +7,11 @@ Not in here: the site (`urlsweep.testing.demo_site`), the run (`running`).
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
+from urlsweep import timing
 from urlsweep.cli.arguments import ArgumentParser
 from urlsweep.cli.console import Console
 from urlsweep.cli.exit_codes import ExitCode
@@ -55,7 +55,7 @@ def demo(arguments: Sequence[str], console: Console, open_transport: TransportFa
     )
     namespace = parser.read(arguments)
     with Interruption() as interruption:
-        return asyncio.run(_demo(namespace.output, Color(namespace.color), console, open_transport, interruption))
+        return timing.run(_demo(namespace.output, Color(namespace.color), console, open_transport, interruption))
 
 
 async def _demo(

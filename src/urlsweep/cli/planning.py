@@ -82,8 +82,7 @@ def plan(
     if "format" in given(namespace) and output_format not in FORMATS:
         raise UsageError(f"--format {output_format} is for urlsweep check: a plan is {' or '.join(FORMATS)}")
     # What runs is imported only now.
-    import asyncio
-
+    from urlsweep import timing
     from urlsweep.cli.interruption import Interruption
     from urlsweep.cli.plan_run import PlanRun
 
@@ -101,7 +100,7 @@ def plan(
             as_json=output_format == "json",
         )
         with Interruption() as interruption:
-            return asyncio.run(run.run(interruption))
+            return timing.run(run.run(interruption))
     except (SettingsError, TransportOptionError) as error:  # of files that are named: read only when they are needed
         raise configured.placed(error) from None
 

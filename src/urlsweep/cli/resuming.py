@@ -140,8 +140,7 @@ def _go_on(
     stdin: RawStream | None,
     prepare: Callable[[RunFile], None] | None = None,
 ) -> int:
-    import asyncio
-
+    from urlsweep import timing
     from urlsweep.cli.interruption import Interruption
     from urlsweep.cli.journaling import GoingOn
     from urlsweep.cli.kept_runs import newest_unfinished, shelf_of
@@ -173,7 +172,7 @@ def _go_on(
                 arguments=_arguments(facts, settings),
             )
             with Interruption() as interruption:
-                return asyncio.run(run.run(interruption))
+                return timing.run(run.run(interruption))
         except (SettingsError, TransportOptionError) as error:  # of files that are named: read only when needed
             raise configured.placed(error) from None
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Final
 
 from urlsweep.collector import importing
+from urlsweep.timing import run
 
 STDIN: Final = 0
 STDOUT: Final = 1
@@ -24,7 +25,7 @@ def main() -> None:
     nowhere = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nowhere, STDIN)
     os.dup2(STDERR, STDOUT)
-    asyncio.run(_serve(incoming, outgoing))
+    run(_serve(incoming, outgoing))
 
 
 async def _serve(incoming: int, outgoing: int) -> None:
