@@ -81,8 +81,9 @@ class Worker:
         self._verdicts: list[tuple[int, Verdict]] = []
         self._news: list[FromWorker] = []
         self._told: Standing | None = None
-        self._told_at = 0.0
+        self._looked_at = 0.0
         self._flush: asyncio.Handle | None = None
+        self._look: asyncio.Handle | None = None
         self._is_flush_near = False
         self._is_stopping = False
         self._closing: asyncio.Task[None] | None = None
@@ -175,7 +176,7 @@ class Worker:
             or asking.is_network_lost
         ):
             self._be_flushed(is_soon=not asking.open_requests)
-        elif self._loop.time() - self._told_at >= LOOKED_EVERY:
+        elif self._loop.time() - self._looked_at >= LOOKED_EVERY:
             self._be_flushed(is_soon=False)
 
     def _failed(self, error: BaseException) -> None:
@@ -205,15 +206,22 @@ class Worker:
             if standing != self._told:
                 messages.append(standing)
                 self._told = standing
-            self._told_at = self._loop.time()
         if messages:
             self._send(frame(messages))
 
+    def _on_look(self) -> None:
+        self._look = None
+        self._be_flushed(is_soon=False)
+
     def _standing(self, asking: ShardAsking) -> Standing:
-        if self._told is None or self._loop.time() - self._told_at >= LOOKED_EVERY:
+        now = self._loop.time()
+        if self._told is None or now - self._looked_at >= LOOKED_EVERY:
             hosts, until = asking.waiting_hosts
-        else:  # it looks at every one of them
+            self._looked_at = now
+        else:  # it looks at every one of them; when nothing else happens any more, they wait all the same
             hosts, until = self._told.waiting_hosts, self._told.waiting_until
+            if self._look is None:
+                self._look = self._loop.call_later(LOOKED_EVERY, self._on_look)
         return Standing(
             taken=self._taken,
             has_room=asking.has_room_for_more,
@@ -242,11 +250,12 @@ class Worker:
                 self._verdicts += [(number, asking.unfinished(job)) for number, job in begun]
             except Exception as error:
                 self._failed(error)
-        if self._flush is not None:
-            self._flush.cancel()
         self._asking = None
         if asking is not None:
             self._news.append(self._standing(asking))
+        for handle in (self._flush, self._look):
+            if handle is not None:
+                handle.cancel()
         self._on_flush()
         self._send(frame([self._part(asking)]))
         if self._transport is not None:
