@@ -7,7 +7,8 @@ Not in here: what an answer says (`pressure`), whose fault a failure is (`blame`
 Requests at once: a small start, one more for every bound's worth of good answers while the bound is in use; for the
 user's own hosts (`Bounds.doubles`) one more for each, until the first trouble (RFC 5681's slow start). Push-back
 on more requests at once than were ever served lowers the bound to one less than that. Requests a second (`rate`) are
-learned where a host pushes back on no more requests at once than it served before. From the first push-back on
+learned where a host pushes back on no more requests at once than it served before, or on one more again and again
+(see `doubt`). From the first push-back on
 requests are evenly spaced: a server that counts sees no bursts.
 
 Every push-back closes the gate: until the time that the host names, or for a doubling time of our own. When it opens,
