@@ -32,7 +32,8 @@ FULL_CAP_SECONDS: Final = 3.0
 """In which a healthy host with 50 ms of latency is asked as much at once as it ever will be."""
 
 
-def _sweep(host: Host, urls: int, options: Options) -> Record:
+def sweep(host: Host, urls: int, options: Options) -> Record:
+    """`urls` of `host` alone."""
     world = World([(host, urls)])
     return simulate(world, seed=options.seed, clock=options.clock, trace=options.trace)
 
@@ -46,7 +47,7 @@ def token_bucket(
 ) -> Finding:
     """A server that serves `rate` requests a second."""
     host = TokenBucket(KEY, Latency(latency), rate, burst, status=status, says_when=says_when)
-    record = _sweep(host, urls, options)
+    record = sweep(host, urls, options)
     # Of the bucket alone: a burst would let it end sooner, and the promise is not to need that.
     ideal = host.ideal(urls)
     is_met = record.seconds <= BUCKET_RATIO * ideal and _is_all_ok(record)
@@ -75,7 +76,7 @@ def jittery_bucket(rate: float, jitter: float, options: Options) -> Finding:
     """A strict one whose requests come a little later than they were sent. Nothing is promised: two that come closer
     together than the bucket is filled are turned away, however evenly they were sent."""
     host = Jittery(KEY, Latency(0.05), rate, 1, jitter)
-    record = _sweep(host, round(30 * rate), options)
+    record = sweep(host, round(30 * rate), options)
     return Finding(
         f"{rate:g}/s, burst 1, {jitter * 1000:g} ms of jitter",
         record,
@@ -88,7 +89,7 @@ def jittery_bucket(rate: float, jitter: float, options: Options) -> Finding:
 def at_once(places: int, over: Over, latency: float, urls: int, options: Options) -> Finding:
     """A server that serves `places` requests at once."""
     host = AtOnce(KEY, Latency(latency), places, over)
-    record = _sweep(host, urls, options)
+    record = sweep(host, urls, options)
     ideal = host.ideal(urls)
     is_met = record.seconds <= AT_ONCE_RATIO * ideal and _is_all_ok(record)
     case = f"{places} at once, {latency * 1000:g} ms, over: {over.name.lower()}"
@@ -104,7 +105,7 @@ def servers_at_once(options: Options) -> Iterator[Finding]:
 def full_cap(latency: float, urls: int, options: Options, *, is_promised: bool = True) -> Finding:
     """A healthy host: when is it first asked as much at once as it ever will be?"""
     host = Host(KEY, Latency(latency))
-    record = _sweep(host, urls, options)
+    record = sweep(host, urls, options)
     after = record.capped_at.get(0)
     is_met = after is not None and after <= FULL_CAP_SECONDS and _is_all_ok(record) if is_promised else None
     reached = "never" if after is None else f"after {after:.2f} s"

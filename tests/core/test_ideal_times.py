@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 from benchmarks.simulation import many_hosts, one_host
 from benchmarks.simulation.findings import Finding, heading, lines_below, row
-from benchmarks.simulation.hosts import Dead, Hostile, Over, Slow
+from benchmarks.simulation.hosts import Dead, Hostile, LimitedWithBadPages, Over, Slow
 from benchmarks.simulation.options import Options
 from benchmarks.simulation.world import OK, Host, Latency
 
@@ -50,6 +50,14 @@ def test_few_are_pushed_back_by_a_token_bucket(status: int) -> None:
     finding = one_host.token_bucket(100, 100, 0.05, 5000, OPTIONS, status=status)
     assert_met(finding)
     assert finding.record.pushed_share <= one_host.PUSHED_SHARE
+
+
+def test_a_few_bad_pages_are_not_taken_for_a_rate() -> None:
+    """One page in fifty answers 503 or hangs up, as many as that in a row now and then: the others wait for nobody."""
+    bad = {page: (503, None)[page % 4 // 2] for page in range(1, 8000, 50)}
+    record = one_host.sweep(LimitedWithBadPages(one_host.KEY, Latency(0.05), 400, 400, bad), 8000, OPTIONS)
+    assert not record.wrong
+    assert record.seconds <= 2 * 8000 / 400
 
 
 @pytest.mark.parametrize("over", Over)

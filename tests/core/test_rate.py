@@ -44,15 +44,6 @@ def test_failures_of_what_was_out_together_lower_a_rate_once() -> None:
     assert rate.value == pytest.approx(LESS_AFTER_LOSS**2 * before)
 
 
-def test_failures_before_anything_is_known_of_a_rate_begin_one_at_what_was_asked() -> None:
-    rate = Rate(60.0)
-    rate.begin_at(80.0)
-    rate.lost(1.0, 0.9)
-    assert rate.value == pytest.approx(LESS_AFTER_LOSS * 80.0)
-    now = creep(rate, 1.0, until=80.0)
-    assert 1.0 + QUIET_REQUESTS / 80 < now < 10.0
-
-
 def creep(rate: Rate, now: float, until: float, cost: float = 0.0) -> float:
     """Good answers as fast as it may be, until it has grown so far; gives when."""
     pushed_at = now

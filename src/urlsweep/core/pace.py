@@ -397,11 +397,8 @@ class Pace:
             trouble.lost_sent_at = ticket.sent_at
             return True
         self._lose(trouble, kind)
-        if not trouble.states and trouble.loss_share >= LEAST_LOSS_SHARE:
-            rate = self._rated()
-            if rate.value is None and self._latency and ticket.level <= self._served_at_once:
-                rate.begin_at(self.bound / self._latency)
-            rate.lost(now, ticket.sent_at)
+        if self._rate is not None and not trouble.states and trouble.loss_share >= LEAST_LOSS_SHARE:
+            self._rate.lost(now, ticket.sent_at)
         return True
 
     def unreached(self, now: float, kind: str, ticket: Ticket) -> None:

@@ -208,10 +208,6 @@ class Rate:
 
     # -- 503s among good answers
 
-    def begin_at(self, rate: float) -> None:
-        """Too many of those asked at this rate have failed, and nothing is known of a rate yet."""
-        self.value = self._marked = self._ceiling = rate
-
     def lost(self, now: float, sent_at: float) -> None:
         """A 503 among good answers, to what was sent at `sent_at`. One of several that were out together counts."""
         if self.value is not None and sent_at >= self._lowered_at:
