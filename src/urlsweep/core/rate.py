@@ -153,27 +153,28 @@ class Rate:
         most = bucket.most_if_full(cycle, asked_at) if self.is_steady else asked_at
         self.is_bursty = bucket.lets_through_as_ever(cycle) and (self.is_bursty or most is None)
         bucket.add(cycle)
+        likely = bucket.likely(cycle, asked_at)
         self._is_stepping = False
         if not is_soon:
             self._chances = 0
         if self.is_bursty:
             aim = self._sustained = max(let_through, bucket.let_through)
         elif asked_at <= self._sustained:
-            aim = self._sustained = self._aim_again(cycle, asked_at, most, is_soon=is_soon)
+            aim = self._sustained = self._aim_again(cycle, asked_at, most, likely, is_soon=is_soon)
         elif most is not None and min(self._sustained, most) > let_through:
-            aim = self._sustained = self._aim_below(cycle, min(self._sustained, most), asked_at)
+            aim = self._sustained = self._aim_below(cycle, min(self._sustained, most), likely)
         else:
             self._sustained = 0.0
             self._is_stepping = True
             aim = math.sqrt(let_through * (most or let_through))
         self.value = self._marked = max(JUST_UNDER * aim, self._slowest)
         self._ceiling = asked_at
-        self._width = self._width_below(cycle, asked_at)
+        self._width = self._width_below(cycle, asked_at, likely)
         self._step_requests = max(STEP_REQUESTS, min(bucket.most_held, MOST_STEP_REQUESTS))
         self._steps = 0
         self.is_steady = True
 
-    def _aim_again(self, cycle: Cycle, asked_at: float, most: float | None, *, is_soon: bool) -> float:
+    def _aim_again(self, cycle: Cycle, asked_at: float, most: float | None, likely: float, *, is_soon: bool) -> float:
         """What goes well, where `asked_at` did and does not any more."""
         let_through = cycle.let_through
         if self.is_steady and is_soon:
@@ -181,23 +182,23 @@ class Rate:
             by_chance = asked_at * math.pow(LESS_BY_CHANCE, 1 << min(self._chances, MOST_CHANCES) - 1)
             if most is None or cycle.admitted_since < FEWEST_TO_TELL:
                 return max(let_through, by_chance)
-            likely = math.sqrt(asked_at * self._bucket.likely(cycle, asked_at))
-            return max(let_through, min(by_chance, likely, most))
-        likely = self._bucket.likely(cycle, asked_at if most is None else most)
+            return max(let_through, min(by_chance, math.sqrt(asked_at * likely), most))
+        if most is not None and most < asked_at:
+            likely = self._bucket.likely(cycle, most)
         return max(let_through, likely, asked_at * LEAST_AFTER_GROWTH)
 
-    def _aim_below(self, cycle: Cycle, sustained: float, asked_at: float) -> float:
-        """What goes well, where `sustained` seems to and `asked_at` did not."""
+    def _aim_below(self, cycle: Cycle, sustained: float, likely: float) -> float:
+        """What goes well, where `sustained` seems to."""
         if self._bucket.held_at(sustained, cycle) > STEP_REQUESTS / 2:
-            return min(sustained, self._bucket.likely(cycle, asked_at))
+            return min(sustained, likely)
         return sustained
 
-    def _width_below(self, cycle: Cycle, asked_at: float) -> float:
+    def _width_below(self, cycle: Cycle, asked_at: float, likely: float) -> float:
         """How far apart the two marks are."""
         most = asked_at
         if self._bucket.held_at(self._sustained, cycle) > STEP_REQUESTS / 2:
             # What is known of the bucket tells more than what it has forgiven, to within a few requests.
-            known = max(self._sustained, self._bucket.likely(cycle, asked_at))
+            known = max(self._sustained, likely)
             most = min(most, known * (1 + 3 / max(1, cycle.admitted_since)))
         return min(WIDEST, max(NARROWEST, 1 - self._sustained / most)) if most > 0 else WIDEST
 
