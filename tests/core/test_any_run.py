@@ -237,7 +237,7 @@ class AnyRun(RuleBasedStateMachine):
             assert (group.place == IDLE) is (group in pacer._idle)
             assert (group.place == IDLE or bool(group.timer_at)) if not has_work else group.place != IDLE
         for number, ready in enumerate(pacer._ready):
-            assert ready.is_empty is not bool(pacer._used_buckets >> number & 1)
+            assert (ready.after is ready) is not bool(pacer._used_buckets >> number & 1)
             assert all(group.place == number and group in self.groups for group in ready)
         assert len(list(pacer._idle)) == pacer._idle_groups
         assert all(group in self.groups for group in pacer._idle)

@@ -12,7 +12,6 @@ from urlsweep.core.rate import (
     LESS_AFTER_LOSS,
     LESS_BY_CHANCE,
     MOST_STEP_REQUESTS,
-    NARROWEST,
     QUIET_REQUESTS,
     STEEPEST_CREEP,
     STEP,
@@ -226,4 +225,3 @@ def test_a_host_that_minds_the_number_at_once_has_no_rate() -> None:
     rate.forget()
     assert rate.value is None
     assert not rate.is_at_ceiling()
-    assert NARROWEST < 1

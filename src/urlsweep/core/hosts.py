@@ -202,10 +202,6 @@ class Ring(Host[Item]):
             yield group
             group = group.after
 
-    @property
-    def is_empty(self) -> bool:
-        return self.after is self
-
     def append(self, group: Host[Item]) -> None:
         last = self.before
         group.before = last
